@@ -1,0 +1,52 @@
+import type { Address, Prefix } from './address.ts';
+import type { Ports } from './filter.ts';
+
+/** Who asked for a ban. */
+export type BanOrigin = 'jail' | 'manual' | 'import';
+
+/** Policy of one jail, durations in ms. `permanent` is Infinity. */
+export interface Jail {
+  readonly name: string;
+  /** `filter` or `filter/pattern`. */
+  readonly filters: readonly string[];
+  readonly maxretry: number;
+  readonly findtimeMs: number;
+  /** The n-th ban lasts min(maxMs, firstMs * factor^(n-1)); a ban within forgetMs of the end of the last one is a return. */
+  readonly bantime: { readonly firstMs: number; readonly factor: number; readonly maxMs: number; readonly forgetMs: number };
+  readonly prefix: { readonly ipv4: number; readonly ipv6: number };
+  readonly ports: Ports;
+  /** Decide, count, show, touch nothing. */
+  readonly observe: boolean;
+}
+
+/** A ban in force, or one that would be (`observe`). A jail has at most one for a subject. */
+export interface Ban {
+  readonly jail: string;
+  readonly subject: Prefix;
+  readonly sinceMs: number;
+  /** Infinity: permanent. */
+  readonly untilMs: number;
+  /** 1 for the first, 2 for a return within forget, ... */
+  readonly count: number;
+  readonly origin: BanOrigin;
+  readonly observe: boolean;
+}
+
+/** Closed set: the label of sluice_jail_ignored_total. */
+export type IgnoreReason = 'protected' | 'banned' | 'stale' | 'duplicate';
+
+/** Closed set: the label of sluice_unbans_total. */
+export type UnbanReason = 'expired' | 'manual' | 'allowlist' | 'evicted' | 'jail_removed';
+
+/** What one detection led to in one jail. */
+export type Decision =
+  | { readonly kind: 'watch'; readonly jail: string; readonly subject: Prefix; readonly failures: number }
+  | { readonly kind: 'ignore'; readonly jail: string; readonly subject: Prefix; readonly because: IgnoreReason; readonly detail: string }
+  | {
+      readonly kind: 'ban';
+      readonly jail: string;
+      readonly subject: Prefix;
+      readonly address: Address;
+      readonly failures: number;
+      readonly ban: Ban;
+    };

@@ -1,0 +1,16 @@
+import type { Address } from './address.ts';
+
+/** One offence that a filter recognised in one record. A filter gives at most one for a record. */
+export interface Detection {
+  readonly filter: string;
+  readonly pattern: string;
+  readonly address: Address;
+  readonly captures: ReadonlyMap<string, string>;
+  /** Tells of an event that was counted already: shown, never a failure. */
+  readonly follows: boolean;
+}
+
+/** Why a pattern that fitted led to no detection. */
+export type NoDetection =
+  | { readonly kind: 'except'; readonly filter: string; readonly pattern: string }
+  | { readonly kind: 'no_address'; readonly filter: string; readonly pattern: string };
