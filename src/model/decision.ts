@@ -50,3 +50,11 @@ export type Decision =
       readonly failures: number;
       readonly ban: Ban;
     };
+
+/**
+ * What must change in the kernel. It sees one element for (list of ports, subject), until the latest `untilMs` of all jails with that list;
+ * observe bans never appear. `mayExist`: an element may be there already, so that it is a renewal.
+ */
+export type KernelChange =
+  | { readonly kind: 'put'; readonly ports: Ports; readonly subject: Prefix; readonly untilMs: number; readonly mayExist: boolean }
+  | { readonly kind: 'remove'; readonly ports: Ports; readonly subject: Prefix };
