@@ -4,6 +4,7 @@ import type { LostReason, SourceError } from '../model/source.ts';
 import type { BanEntry } from './ban-entry.ts';
 import type { EventSource } from './event.ts';
 import type { Instant } from './instant.ts';
+import type { Target } from './target.ts';
 
 /**
  * What goes over the control socket: HTTP, JSON, versioned paths. The same documents are what `--json` prints, so they hold nothing
@@ -161,9 +162,6 @@ export interface ConfigValue {
   /** `file:line`; null: built-in default. */
   readonly from: string | null;
 }
-
-/** What a person asked to ban, unban or allow. An address and its /128 are not the same: a jail bans the address by its own prefix length. */
-export type Target = { readonly kind: 'address'; readonly address: Address } | { readonly kind: 'prefix'; readonly prefix: Prefix };
 
 /** Body of POST /v1/ban. */
 export interface BanRequest {

@@ -1,0 +1,55 @@
+import type { DaemonEvent, EventSource } from './event.ts';
+
+/** Where the daemon puts what happens. */
+export interface EventFeed extends EventSource {
+  readonly publish: (event: DaemonEvent) => void;
+}
+
+/**
+ * Keeps the last events and passes each on to who listens.
+ *
+ * Failures and what is ignored come by the thousand in an attack, bans and faults do not: the two have a ring each, so that a flood
+ * does not push out what it led to.
+ *
+ * @param capacity how many events each of the two rings holds
+ */
+export function createEventFeed(capacity: number): EventFeed {
+  const frequent = createRing(capacity);
+  const rare = createRing(capacity);
+  const listeners = new Set<(event: DaemonEvent) => void>();
+  let published = 0;
+  return {
+    publish: (event) => {
+      published++;
+      (event.kind === 'failure' || event.kind === 'ignored' ? frequent : rare).push({ number: published, event });
+      for (const listener of listeners) listener(event);
+    },
+    recent: (count) => {
+      const both = [...frequent.items(), ...rare.items()].toSorted((a, b) => a.number - b.number);
+      return count <= 0 ? [] : both.slice(-count).map(({ event }) => event);
+    },
+    subscribe: (listener) => {
+      // A function of our own, so that the same listener given twice is two subscriptions and each ends its own.
+      const own = (event: DaemonEvent) => listener(event);
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
+  };
+}
+
+interface Numbered {
+  readonly number: number;
+  readonly event: DaemonEvent;
+}
+
+function createRing(capacity: number): { readonly push: (item: Numbered) => void; readonly items: () => Iterable<Numbered> } {
+  const slots: Numbered[] = [];
+  let next = 0;
+  return {
+    push: (item) => {
+      slots[next] = item;
+      next = (next + 1) % capacity;
+    },
+    items: () => slots,
+  };
+}

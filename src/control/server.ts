@@ -1,0 +1,98 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { printable } from '../diagnostic.ts';
+import { listenPrivately } from './listen.ts';
+import { type DaemonApi, type RefusalCode, RefusalError } from './protocol.ts';
+import { createAnswerer } from './routes.ts';
+
+const limits = {
+  connections: 64,
+  /** A request of ours is sent in one piece; whoever dribbles is cut off. */
+  requestMs: 10_000,
+  idleMs: 5_000,
+  checkMs: 1_000,
+} as const;
+
+export interface ControlServer {
+  /** Refuses new connections, ends followers, lets requests that were taken be answered for up to a second. Removes the socket. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens the control socket.
+ *
+ * @param group name or number of the group that may use it; undefined: the daemon's own
+ * @param onError told of failures that are the daemon's own and not the asker's, for the log
+ * @throws {SocketError} if it cannot be opened, also when another daemon listens there
+ */
+export async function startControl({
+  socketPath,
+  group,
+  daemon,
+  onError,
+}: {
+  readonly socketPath: string;
+  readonly group: string | undefined;
+  readonly daemon: DaemonApi;
+  readonly onError: (message: string) => void;
+}): Promise<ControlServer> {
+  const closing = new AbortController();
+  const answer = createAnswerer(daemon, closing.signal);
+  const server = createServer(
+    {
+      headersTimeout: limits.requestMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: limits.checkMs,
+    },
+    (request, response) => {
+      response.on('error', () => response.destroy());
+      answer(request, response).catch((error: unknown) => {
+        if (!(error instanceof RefusalError)) onError(`control: ${request.method} ${printable(request.url ?? '')}: ${String(error)}`);
+        refuse(request, response, error);
+      });
+    },
+  );
+  server.maxConnections = limits.connections;
+  await listenPrivately(server, socketPath, group);
+  server.on('error', (error) => onError(`control: ${error.message}`));
+
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        closing.abort();
+        const impatience = setTimeout(() => server.closeAllConnections(), 1_000);
+        server.close(() => {
+          clearTimeout(impatience);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+const statusOf: Readonly<Record<RefusalCode, number>> = {
+  usage: 400,
+  unknown_jail: 404,
+  unknown_path: 404,
+  method: 405,
+  too_large: 413,
+  busy: 503,
+  failed: 500,
+};
+
+/** Says why not, unless the answer has begun: then breaking off is all that tells the asker. */
+function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const code = error instanceof RefusalError ? error.code : 'failed';
+  const message = error instanceof Error ? error.message : String(error);
+  // A body that was not read to its end would be taken for the next request.
+  if (!request.complete) {
+    response.setHeader('Connection', 'close');
+    request.resume();
+  }
+  response.writeHead(statusOf[code], { 'Content-Type': 'application/json' });
+  response.end(`${JSON.stringify({ error: { code, message } })}\n`);
+}
