@@ -2,8 +2,21 @@ import type { Address } from './address.ts';
 
 /** Where a record came from; also what must be stored to resume after a restart. */
 export type Origin =
-  | { readonly kind: 'journal'; readonly cursor: string }
-  | { readonly kind: 'file'; readonly path: string; readonly inode: bigint; readonly offsetBytes: number }
+  | {
+      readonly kind: 'journal';
+      readonly cursor: string;
+      /** When journald took it, ms since the epoch: where to go on if the cursor itself cannot be found again. */
+      readonly realtimeMs: number;
+    }
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly inode: bigint;
+      /** Just behind this line's LF. */
+      readonly offsetBytes: number;
+      /** Tells a file from a later one with the same inode number: see src/receive/file-head.ts. */
+      readonly head: string;
+    }
   | { readonly kind: 'syslog'; readonly transport: 'udp' | 'tcp'; readonly peer: Address };
 
 /**
@@ -53,6 +66,8 @@ export interface LogRecord extends Message {
   readonly receivedMs: number;
   /** Only from the journal. */
   readonly trusted: TrustedFields | undefined;
+  /** A line of a file, read before the end of that file was reached for the first time: its stamp may be old and is believed. */
+  readonly catchingUp: boolean;
 }
 
 /** Why a frame could not be made into a Message: a closed set, it is a metric label. */
