@@ -13,6 +13,8 @@ export type Need =
   | 'prometheus'
   | 'promtool'
   | 'systemd-analyze'
+  | 'systemd-notify'
+  | 'perl'
   | 'logger';
 
 const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/lib/systemd'];
