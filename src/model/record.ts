@@ -54,6 +54,8 @@ export interface Message {
   readonly structuredData: string | undefined;
   /** The text behind `program[pid]: `, without final LF, CR, NUL. */
   readonly text: string;
+  /** How often this was said: 1, or n for a `message repeated n times: [ ... ]` that was unwrapped, at most 1000. */
+  readonly repeats: number;
 }
 
 /** One log message with its way here: what `match` and `decide` work on. */
