@@ -14,6 +14,7 @@ export type Need =
   | 'promtool'
   | 'systemd-analyze'
   | 'systemd-notify'
+  | 'systemd-sysusers'
   | 'perl'
   | 'logger';
 
