@@ -1,0 +1,246 @@
+import { chmodSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { parsePrefix, type Prefix } from '../model/address.ts';
+import type { Checkpoint, StoredCursor, StoredState } from '../model/checkpoint.ts';
+import type { Ban, BanOrigin } from '../model/decision.ts';
+import { migrate, NewerSchemaError } from './schema.ts';
+
+/** What survives a restart, in one SQLite file. A kill at any moment leaves the last commit whole (WAL). */
+export interface Store {
+  /** Where it is kept; `:memory:` if the file could not be used. */
+  readonly path: string;
+  /** What went wrong on opening, for the log; undefined if all is well. */
+  readonly trouble: string | undefined;
+  readonly load: () => StoredState;
+  /**
+   * One transaction. Synchronous: some ten thousand rows take less than 50 ms, and the caller bounds how many it lets gather.
+   *
+   * @throws {Error} disk full, read-only, corrupt. Nothing of the checkpoint is kept then: give it again later.
+   */
+  readonly commit: (checkpoint: Checkpoint) => void;
+  readonly sizeBytes: () => number;
+  readonly close: () => void;
+}
+
+/**
+ * Opens the database, or makes it. A file that is no database, or is damaged, is kept aside as `NAME.corrupt-TIME` and a new one
+ * is begun; a file that cannot be written leads to a store in memory. Both are said in `trouble`: bans go on either way.
+ */
+export function openStore(path: string, nowMs: number): Store {
+  if (path === ':memory:') return wrap(open(path), path, undefined);
+  try {
+    makeFolder(dirname(path));
+    return wrap(open(path), path, undefined);
+  } catch (error) {
+    if (isDamaged(error)) {
+      const aside = `${path}.corrupt-${new Date(nowMs).toISOString().replaceAll(':', '')}`;
+      try {
+        renameSync(path, aside);
+        for (const suffix of ['-wal', '-shm']) rename(path + suffix, aside + suffix);
+        return wrap(
+          open(path),
+          path,
+          `${path} is damaged (${message(error)}): kept as ${aside}, started afresh; bans in the kernel stay until they time out`,
+        );
+      } catch (second) {
+        return inMemory(path, second);
+      }
+    }
+    return inMemory(path, error);
+  }
+}
+
+/** Not mkdir's own `recursive`: below /proc, and wherever a folder that exists says ENOENT to mkdir, that one never comes back (Node 24). */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o750 });
+}
+
+function inMemory(path: string, cause: unknown): Store {
+  const trouble = `cannot use ${path} (${message(cause)}): bans, windows and positions are kept in memory only and are gone after a restart; check its permissions and the space on the disk, then restart`;
+  return wrap(open(':memory:'), ':memory:', trouble);
+}
+
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch {
+    // A database that was closed cleanly has no such file.
+  }
+}
+
+function open(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  try {
+    // The owner alone and its group: subjects are personal data.
+    if (path !== ':memory:') chmodSync(path, 0o640);
+    // NORMAL: a killed process loses nothing; a power cut may lose the last commits but never damages the file.
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 1000; PRAGMA journal_size_limit = 67108864',
+    );
+    migrate(database);
+    // Finds a damaged page at start, while there is still a choice. Bounded: it stops at the first finding.
+    const check = database.prepare('PRAGMA quick_check(1)').get();
+    const found = check?.['quick_check'];
+    if (found !== 'ok') throw new DamagedError(String(found));
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+class DamagedError extends Error {}
+
+/** SQLITE_CORRUPT 11, SQLITE_NOTADB 26 (sqlite3 result codes); SQLITE_ERROR 1 is what a foreign schema gives. */
+function isDamaged(error: unknown): boolean {
+  if (error instanceof DamagedError) return true;
+  if (error instanceof NewerSchemaError) return false;
+  const code = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+  return code === 11 || code === 26 || code === 1;
+}
+
+function message(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
+}
+
+const sql = {
+  putBan: 'INSERT OR REPLACE INTO bans VALUES (?, ?, ?, ?, ?, ?, ?)',
+  dropBan: 'DELETE FROM bans WHERE jail = ? AND subject = ?',
+  putPast: 'INSERT OR REPLACE INTO past_bans VALUES (?, ?, ?, ?)',
+  dropPast: 'DELETE FROM past_bans WHERE jail = ? AND subject = ?',
+  putWindow: 'INSERT OR REPLACE INTO windows VALUES (?, ?, ?)',
+  dropWindow: 'DELETE FROM windows WHERE jail = ? AND subject = ?',
+  putAllow: 'INSERT OR REPLACE INTO allow VALUES (?, ?)',
+  dropAllow: 'DELETE FROM allow WHERE prefix = ?',
+  putCursor: 'INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+} as const;
+
+function wrap(database: DatabaseSync, path: string, trouble: string | undefined): Store {
+  const statements = Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, database.prepare(text)])) as Record<
+    keyof typeof sql,
+    StatementSync
+  >;
+  return {
+    path,
+    trouble,
+    load: () => load(database),
+    commit: (checkpoint) => {
+      database.exec('BEGIN IMMEDIATE');
+      try {
+        write(statements, checkpoint);
+        database.exec('COMMIT');
+      } catch (error) {
+        if (database.isTransaction) database.exec('ROLLBACK');
+        throw error;
+      }
+    },
+    sizeBytes: () => (path === ':memory:' ? 0 : size(path) + size(`${path}-wal`)),
+    close: () => database.close(),
+  };
+}
+
+function write(put: Record<keyof typeof sql, StatementSync>, checkpoint: Checkpoint): void {
+  for (const { jail, subject, ban } of checkpoint.bans) {
+    if (ban === undefined) put.dropBan.run(jail, subject);
+    else put.putBan.run(jail, subject, ban.sinceMs, finite(ban.untilMs), ban.count, ban.origin, ban.observe ? 1 : 0);
+  }
+  for (const { jail, subject, past } of checkpoint.past) {
+    if (past === undefined) put.dropPast.run(jail, subject);
+    else put.putPast.run(jail, subject, past.count, past.endedMs);
+  }
+  for (const { jail, subject, failuresMs } of checkpoint.windows) {
+    if (failuresMs.length === 0) put.dropWindow.run(jail, subject);
+    else put.putWindow.run(jail, subject, new Uint8Array(Float64Array.from(failuresMs).buffer));
+  }
+  for (const { prefix, untilMs } of checkpoint.allow) {
+    if (untilMs === undefined) put.dropAllow.run(prefix);
+    else put.putAllow.run(prefix, finite(untilMs));
+  }
+  for (const { source, key, cursor } of checkpoint.cursors) {
+    if (cursor.kind === 'journal') put.putCursor.run(source, key, 'journal', cursor.cursor, cursor.realtimeMs, null, null, null);
+    else put.putCursor.run(source, key, 'file', null, null, String(cursor.inode), cursor.offsetBytes, cursor.head);
+  }
+}
+
+function load(database: DatabaseSync): StoredState {
+  const rows = (table: string): Record<string, SQLOutputValue>[] => database.prepare(`SELECT * FROM ${table}`).all();
+  return {
+    bans: rows('bans').flatMap((row): Ban[] =>
+      withSubject(row, 'subject', (subject) => ({
+        jail: String(row['jail']),
+        subject,
+        sinceMs: Number(row['since_ms']),
+        untilMs: infinite(row['until_ms']),
+        count: Number(row['count']),
+        origin: origin(row['origin']),
+        observe: row['observe'] === 1,
+      })),
+    ),
+    past: rows('past_bans').flatMap((row) =>
+      withSubject(row, 'subject', (subject) => ({
+        jail: String(row['jail']),
+        subject,
+        count: Number(row['count']),
+        endedMs: Number(row['ended_ms']),
+      })),
+    ),
+    windows: rows('windows').flatMap((row) =>
+      withSubject(row, 'subject', (subject) => ({ jail: String(row['jail']), subject, failuresMs: doubles(row['failures']) })),
+    ),
+    allow: rows('allow').flatMap((row) => withSubject(row, 'prefix', (prefix) => ({ prefix, untilMs: infinite(row['until_ms']) }))),
+    cursors: rows('cursors').map(cursor),
+  };
+}
+
+/** A row whose address does not parse was not written by us: leave it out instead of banning what it might mean. */
+function withSubject<T>(row: Record<string, SQLOutputValue>, column: string, make: (prefix: Prefix) => T): T[] {
+  const prefix = parsePrefix(String(row[column]));
+  return prefix === undefined ? [] : [make(prefix)];
+}
+
+function cursor(row: Record<string, SQLOutputValue>): StoredCursor {
+  const key = String(row['key']);
+  return {
+    source: String(row['source']),
+    key,
+    cursor:
+      row['kind'] === 'journal'
+        ? { kind: 'journal', cursor: String(row['cursor']), realtimeMs: Number(row['realtime_ms']) }
+        : {
+            kind: 'file',
+            path: key,
+            inode: BigInt(String(row['inode'])),
+            offsetBytes: Number(row['offset_bytes']),
+            head: String(row['head']),
+          },
+  };
+}
+
+function origin(value: SQLOutputValue | undefined): BanOrigin {
+  return value === 'manual' || value === 'import' ? value : 'jail';
+}
+
+function doubles(value: SQLOutputValue | undefined): number[] {
+  if (!(value instanceof Uint8Array)) return [];
+  const copy = value.slice(0, value.byteLength - (value.byteLength % 8));
+  return [...new Float64Array(copy.buffer, 0, copy.byteLength / 8)];
+}
+
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? ms : null;
+}
+
+function infinite(value: SQLOutputValue | undefined): number {
+  return value === null || value === undefined ? Infinity : Number(value);
+}
+
+function size(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0; // no WAL yet
+  }
+}
