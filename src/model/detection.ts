@@ -14,3 +14,9 @@ export interface Detection {
 export type NoDetection =
   | { readonly kind: 'except'; readonly filter: string; readonly pattern: string }
   | { readonly kind: 'no_address'; readonly filter: string; readonly pattern: string };
+
+/** What all filters made of one record. Both lists are empty for most. */
+export interface Recognised {
+  readonly detections: readonly Detection[];
+  readonly none: readonly NoDetection[];
+}

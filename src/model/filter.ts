@@ -13,6 +13,11 @@ export interface Pattern {
   readonly name: string;
   /** Literal texts of which every matching message holds at least one; empty: nothing can be required. The sieve looks for these. */
   readonly literals: readonly string[];
+  /**
+   * Source of a linear regular expression, without groups that capture: the beginning of every matching message fits it. Absent: a match may
+   * begin with anything. Patterns of one program are turned away together by it.
+   */
+  readonly head?: string;
   /** The pattern tells of an event that another pattern has counted already: recognised, shown, never a failure. */
   readonly follows: boolean;
   /** Whose address is banned: the pattern's own, or what `remember.NAME` kept under the same queue id. */

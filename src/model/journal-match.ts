@@ -1,0 +1,47 @@
+import type { TrustedFields } from './record.ts';
+
+/** Alternatives, any of which lets a journal entry in; each is a list of `FIELD=value` as journalctl reads one: same field OR, different fields AND. */
+export type JournalGroups = readonly (readonly string[])[];
+
+/** Both say where a process runs, and no process of ours runs in two places: a list that names units and slices means either. */
+const places = ['_SYSTEMD_UNIT', '_SYSTEMD_SLICE'];
+
+/**
+ * Takes a filter's `journal:` apart. `+` stands between alternatives, as in journalctl(1).
+ *
+ * `['_SYSTEMD_SLICE=system-postfix.slice', '_SYSTEMD_UNIT=postfix.service']` gives two alternatives: Debian runs Postfix in a slice of its
+ * own, others do not, and no entry could fit both.
+ */
+export function journalGroups(journal: readonly string[]): JournalGroups {
+  const groups: string[][] = [[]];
+  for (const match of journal) {
+    if (match === '+') groups.push([]);
+    else groups.at(-1)?.push(match);
+  }
+  return groups.filter((group) => group.length > 0).flatMap(byPlace);
+}
+
+/** Whether journald itself says of the sender what one of the groups asks for. */
+export function journalFits(groups: JournalGroups, trusted: TrustedFields | undefined): boolean {
+  return trusted !== undefined && groups.some((group) => groupFits(group, trusted));
+}
+
+function groupFits(group: readonly string[], trusted: TrustedFields): boolean {
+  return group.every((match) => {
+    const field = fieldOf(match);
+    // Of the matches with the same field, one must hold.
+    const found = trusted.get(field);
+    return found !== undefined && group.includes(`${field}=${found}`);
+  });
+}
+
+function byPlace(group: readonly string[]): readonly (readonly string[])[] {
+  const others = group.filter((match) => !places.includes(fieldOf(match)));
+  const named = places.map((place) => group.filter((match) => fieldOf(match) === place)).filter((matches) => matches.length > 0);
+  return named.length === 0 ? [others] : named.map((matches) => [...matches, ...others]);
+}
+
+function fieldOf(match: string): string {
+  const equals = match.indexOf('=');
+  return equals === -1 ? match : match.slice(0, equals);
+}

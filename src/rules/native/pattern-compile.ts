@@ -1,0 +1,145 @@
+import type { Pattern, PatternMatch } from '../../model/filter.ts';
+import { compileFixedPart } from './fixed-part.ts';
+import type { Fit, FixedPart } from './fixed-part.ts';
+import { copied } from './copied.ts';
+import { headSource, requiredLiterals } from './pattern-literals.ts';
+import { isAddress, isAnything } from './pattern-proof.ts';
+import type { Proof } from './pattern-proof.ts';
+import type { Hole, Part, PatternSyntax } from './pattern-syntax.ts';
+
+/** What a rule file says of a pattern beside its text. */
+export interface PatternSettings {
+  readonly name: string;
+  readonly follows: boolean;
+  readonly address: Pattern['address'];
+  /** A message of that many bytes or more was cut by its daemon; undefined: the file does not say. */
+  readonly cutBytes: number | undefined;
+}
+
+/**
+ * From this size on a message may have been cut on its way (1,024 octets with its header was all that RFC 3164 allowed; sshd cuts its own
+ * messages at 1,023), so its end is where somebody wanted it to be: nothing is found from the right any more. In bytes.
+ */
+export const longestWholeBytes = 800;
+
+/**
+ * Compiles a pattern that was proved.
+ *
+ * Linear: each fixed part is tried at most once at each place, costs a bounded amount there, and no hole is ever given back.
+ */
+export function compilePattern(syntax: PatternSyntax, proof: Proof, settings: PatternSettings): Pattern {
+  const { name, follows, address, cutBytes } = settings;
+  const steps = stepsOf(syntax, proof, cutBytes !== undefined);
+  const whole = proof === 'right' ? Math.min(cutBytes ?? longestWholeBytes, longestWholeBytes) : Infinity;
+  const match = (text: string): PatternMatch | undefined => {
+    if (whole !== Infinity && hasBytes(text, whole)) return undefined;
+    const found = findSteps(steps, text, cutBytes);
+    return found === undefined ? undefined : matchOf(steps, found, text);
+  };
+  const head = headSource(syntax.parts);
+  return {
+    name,
+    literals: requiredLiterals(syntax.parts, cutBytes !== undefined),
+    follows,
+    address,
+    match,
+    ...(head === undefined ? {} : { head }),
+  };
+}
+
+/** A fixed part, and the hole of any text that stands before it. */
+interface Step {
+  readonly before: Hole | undefined;
+  readonly part: FixedPart | undefined;
+  readonly find: 'here' | 'first' | 'last' | 'rest';
+  /** The text before the address, of which the last occurrence must be the one that was found; '' where any will do. */
+  readonly marker: string;
+  /** A cut message may end in the hole. */
+  readonly cuttable: boolean;
+}
+
+interface Found {
+  readonly fit: Fit | undefined;
+  readonly held: string | undefined;
+}
+
+function stepsOf({ parts, ended }: PatternSyntax, proof: Proof, cut: boolean): readonly Step[] {
+  const steps: Step[] = [];
+  let before: Hole | undefined;
+  let fixed: Part[] = [];
+  let named = false;
+  const push = (last: boolean): void => {
+    const part = fixed.length === 0 ? undefined : compileFixedPart(fixed, last && ended);
+    const fromRight = proof === 'right' && fixed.some(isAddress);
+    const closing = fromRight && !last;
+    steps.push({
+      before,
+      part,
+      find: part === undefined ? 'rest' : before === undefined ? 'here' : fromRight ? 'last' : 'first',
+      marker: closing ? literalBeforeAddress(fixed) : '',
+      cuttable: cut && named && before?.type.kind === 'text',
+    });
+    named ||= fixed.some(isAddress);
+    fixed = [];
+  };
+  for (const part of parts) {
+    if (!isAnything(part)) {
+      fixed.push(part);
+      continue;
+    }
+    if (before !== undefined || fixed.length > 0) push(false);
+    before = part;
+  }
+  push(true);
+  return steps;
+}
+
+/** With the daemon's own words behind the address, the last place of the whole part is not enough: its marker must not come again. */
+function literalBeforeAddress(parts: readonly Part[]): string {
+  const literal = parts.slice(0, parts.findIndex(isAddress)).findLast((part) => part.kind === 'literal');
+  return literal?.kind === 'literal' ? literal.text : '';
+}
+
+function findSteps(steps: readonly Step[], text: string, cutBytes: number | undefined): readonly Found[] | undefined {
+  const found: Found[] = [];
+  let at = 0;
+  for (const { part, find, marker, cuttable } of steps) {
+    if (part === undefined) {
+      found.push({ fit: undefined, held: find === 'rest' ? text.slice(at) : undefined });
+      at = text.length;
+      continue;
+    }
+    const fit = find === 'here' ? part.at(text, at) : find === 'first' ? part.first(text, at) : part.last(text, at);
+    if (fit === undefined) {
+      if (!cuttable || cutBytes === undefined || !hasBytes(text, cutBytes)) return undefined;
+      found.push({ fit: undefined, held: text.slice(at) });
+      return found;
+    }
+    if (marker !== '' && text.includes(marker, fit.end)) return undefined;
+    found.push({ fit, held: find === 'here' ? undefined : text.slice(at, fit.start) });
+    at = fit.end;
+  }
+  return found;
+}
+
+function matchOf(steps: readonly Step[], found: readonly Found[], text: string): PatternMatch {
+  let address: string | undefined;
+  const captures = new Map<string, string>();
+  for (const [index, { fit, held }] of found.entries()) {
+    const step = steps[index];
+    if (step?.before?.name !== undefined && held !== undefined) captures.set(step.before.name, copied(held, text));
+    for (const [at, { name, role }] of step?.part?.captures.entries() ?? []) {
+      const value = fit?.values[at];
+      if (value === undefined) continue;
+      if (role === 'addr') address = copied(value, text);
+      else if (name !== undefined) captures.set(name, copied(value, text));
+    }
+  }
+  return { address, captures };
+}
+
+/** Whether the text has that many bytes in UTF-8. Most answers need no counting: a code unit is one to three bytes. */
+function hasBytes(text: string, bytes: number): boolean {
+  if (text.length >= bytes) return true;
+  return text.length * 3 >= bytes && Buffer.byteLength(text) >= bytes;
+}
