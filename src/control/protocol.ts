@@ -231,8 +231,8 @@ export type RefusalCode = 'usage' | 'unknown_jail' | 'unknown_path' | 'method' |
 /** Thrown by a DaemonApi method for what the asker can understand and mend; any other error is answered as `failed`, with its message. */
 export class RefusalError extends Error {
   readonly code: RefusalCode;
-  constructor(code: RefusalCode, message: string) {
-    super(message);
+  constructor(code: RefusalCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'RefusalError';
     this.code = code;
   }
