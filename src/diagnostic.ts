@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** One mistake in a file that somebody wrote, with the place to mend. Lines and columns count from 1; columns in UTF-16 code units. */
+/** One mistake in a file that somebody wrote, with the place to mend. Lines and columns count from 1, columns in UTF-16 code units; line 0 means the whole file. */
 export interface Diagnostic {
   readonly file: string;
   readonly line: number;
@@ -19,9 +19,9 @@ export interface Diagnostic {
  * @param sourceLine the text of that line; undefined where it cannot be shown
  */
 export function formatDiagnostic(diagnostic: Diagnostic, sourceLine: string | undefined): string {
-  const place = `${diagnostic.file}:${diagnostic.line}:${diagnostic.column}`;
+  const place = diagnostic.line === 0 ? diagnostic.file : `${diagnostic.file}:${diagnostic.line}:${diagnostic.column}`;
   const out = [`${place}: ${diagnostic.severity === 'warning' ? 'warning: ' : ''}${printable(diagnostic.message)}`];
-  if (sourceLine !== undefined) {
+  if (sourceLine !== undefined && diagnostic.line > 0) {
     const number = String(diagnostic.line).padStart(5);
     const { text, column } = excerpt(sourceLine, diagnostic.column);
     const carets = '^'.repeat(Math.max(1, Math.min(diagnostic.length, text.length - column + 1)));
@@ -29,6 +29,28 @@ export function formatDiagnostic(diagnostic: Diagnostic, sourceLine: string | un
   }
   if (diagnostic.help !== undefined) out.push(`  help: ${printable(diagnostic.help)}`);
   return out.join('\n');
+}
+
+/**
+ * All mistakes of one run, in the order of the files, and how many they are.
+ *
+ * @param texts of the files, for the lines that are shown; a file that is not in it is named without its lines
+ */
+export function formatDiagnostics(diagnostics: readonly Diagnostic[], texts: ReadonlyMap<string, string>): string {
+  const order = [...new Set([...texts.keys(), ...diagnostics.map(({ file }) => file)])];
+  const rank = new Map(order.map((file, index) => [file, index]));
+  const sorted = diagnostics.toSorted(
+    (a, b) => (rank.get(a.file) ?? 0) - (rank.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,
+  );
+  const lines = new Map([...texts].map(([file, text]) => [file, text.split(/\r?\n/)]));
+  const out = sorted.map((diagnostic) => formatDiagnostic(diagnostic, lines.get(diagnostic.file)?.[diagnostic.line - 1]));
+  const errors = diagnostics.filter(({ severity }) => severity === 'error').length;
+  const counts = [countOf(errors, 'mistake'), countOf(diagnostics.length - errors, 'warning')].filter((count) => count !== '');
+  return [...out, ...(counts.length === 0 ? [] : [counts.join(', ')])].join('\n');
+}
+
+function countOf(count: number, what: string): string {
+  return count === 0 ? '' : `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 const shownColumns = 160;

@@ -1,0 +1,301 @@
+import * as v from 'valibot';
+import type { Listen } from './config.ts';
+import { parseListen, parseSyslogListen } from './listen.ts';
+import {
+  absolutePath,
+  begin,
+  choice,
+  decimal,
+  duration,
+  flag,
+  network,
+  type Read,
+  shown,
+  size,
+  text,
+  timezone,
+  whole,
+  word,
+} from './values.ts';
+
+/**
+ * What may stand in a configuration, with its defaults, bounds and meaning. The reader, docs/configuration.md and
+ * share/sluice.schema.json all come from here.
+ */
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+const week = 7 * day;
+const KiB = 1_024;
+const MiB = 1_024 * KiB;
+
+/** sun_path holds 108 bytes with the final NUL, unix(7). */
+const socketPathBytes = 107;
+
+/** The meaning of a key, as the documentation has it. */
+function means<const Schema extends v.GenericSchema>(description: string, schema: Schema) {
+  return v.pipe(schema, v.description(description));
+}
+
+/** A mapping with these keys. Unknown ones are found before this runs (shape.ts), which knows what was probably meant. */
+function section<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.strictObject(entries, ({ expected }) => `${expected ?? 'a key'} is missing`);
+}
+
+function list<const Item extends v.GenericSchema>(item: Item) {
+  return v.array(item, ({ input }) => `found ${shown(input)}, wanted a list`);
+}
+
+const sourceName = () => word('a name', /^[!-~]{1,128}$/, 'up to 128 letters, digits and signs, without spaces');
+
+const silence = () => means('Say so (log, metric) when nothing came for so long. Unset: never.', duration(second, 4 * week));
+
+export const syslog = section({
+  listen: means(
+    'Where to listen: `udp://ADDRESS:PORT` or `tcp://ADDRESS:PORT`. Over TCP both framings are understood, and locked per connection.',
+    text(
+      { type: 'udp:// or tcp:// address', pattern: '^(?:udp|tcp)://.+:\\d{1,5}$' },
+      'udp://ADDRESS:PORT or tcp://ADDRESS:PORT',
+      parseSyslogListen,
+    ),
+  ),
+  peers: v.optional(
+    means(
+      'Who may send; everybody else is refused and counted. May be left out only where the address is a loopback address: then it is loopback.',
+      list(network()),
+    ),
+  ),
+  name: v.optional(means('The `source` label of its metrics. Unset: what `listen` says.', sourceName())),
+  timezone: v.optional(means('Of stamps without a zone.', timezone()), 'local'),
+  silence: v.optional(silence()),
+  trusted_uids: v.optional(
+    means(
+      'Users, by number, whose programs are believed over loopback, beside root and `syslog`.',
+      list(whole(0, 4_294_967_294, 'a user')),
+    ),
+    [],
+  ),
+});
+
+const from = () =>
+  means(
+    'Where reading begins the first time; later it goes on where it stopped. Unset: the longest findtime of the enabled jails ago, at most 1h.',
+    begin(52 * week),
+  );
+
+export const journal = section({
+  enabled: v.optional(means('Whether to read the journal. Unset: true with `own: journal`, else false.', flag())),
+  directory: v.optional(means("Another journal than this system's, as `journalctl --directory`.", absolutePath())),
+  namespace: v.optional(
+    means(
+      'A journal namespace, as `journalctl --namespace`.',
+      word('a journal namespace', /^[A-Za-z0-9_.-]{1,128}$/, 'letters, digits, "_", "." and "-"'),
+    ),
+  ),
+  silence: v.optional(silence()),
+  from: v.optional(from()),
+});
+
+export const file = section({
+  path: means('The file, or a glob: `/var/log/mail.log`, `/var/log/mail/*.log`.', absolutePath()),
+  name: v.optional(means('The `source` label of its metrics. Unset: the path.', sourceName())),
+  timezone: v.optional(means('Of stamps without a zone.', timezone()), 'local'),
+  program: v.optional(
+    means(
+      'The lines have no syslog header: they all belong to this program.',
+      word('a program name', /^[!-~]{1,128}$/, 'as it stands in a syslog tag, such as nginx or postfix/smtpd'),
+    ),
+  ),
+  silence: v.optional(silence()),
+  from: v.optional(from()),
+});
+
+export const sources = section({
+  own: v.optional(
+    means(
+      "By which way this host's own lines come, so that a line that comes several ways counts once. The other ways are read only for what this one does not have: syslog of other hosts, a file of a program that writes no journal.",
+      choice(['journal', 'files', 'syslog']),
+    ),
+    'journal',
+  ),
+  syslog: v.optional(means('Listeners for syslog, RFC 5424 and RFC 3164.', list(syslog)), []),
+  journal: v.optional(means('The systemd journal. What is read of it comes from `journal:` of the filters in use.', journal), {}),
+  files: v.optional(means('Log files, followed through rotation.', list(file)), []),
+  max_skew: v.optional(
+    means('How far in the past a stamp without a zone is believed; older ones count as they arrive.', duration(second, day)),
+    '10m',
+  ),
+});
+
+const maxretry = () => whole(1, 1_000, 'failures');
+const findtime = () => duration(second, 4 * week);
+
+/** The longest finite ban: sums of it and now stay far from where nft and Date end. */
+const longestBan = 520 * week;
+
+const bantime = () =>
+  v.union([
+    duration(second, longestBan, 'permanent'),
+    section({
+      first: means('The first ban.', duration(second, longestBan, 'permanent')),
+      factor: v.optional(means('The n-th ban lasts `first` x `factor`^(n-1).', decimal(1, 100)), 2),
+      max: v.optional(means('No ban is longer.', duration(second, longestBan, 'permanent')), '4w'),
+      forget: v.optional(means('A ban so long after the end of the last one is a first one again.', duration(second, 52 * week)), '4w'),
+    }),
+  ]);
+
+const prefixBits = {
+  ipv4: whole(16, 32, 'bits'),
+  ipv6: whole(32, 128, 'bits'),
+};
+
+const defaults = section({
+  maxretry: v.optional(means('Failures within findtime that lead to a ban.', maxretry()), 5),
+  findtime: v.optional(means('How long a failure counts.', findtime()), '10m'),
+  bantime: v.optional(means('How long a ban lasts: always so long, or growing with each return.', bantime()), '1h'),
+  prefix: v.optional(
+    means(
+      'What is banned: the network of so many bits that holds the address. Whoever has one IPv6 address usually has its whole /64.',
+      section({
+        ipv4: v.optional(means('Of an IPv4 address.', prefixBits.ipv4), 32),
+        ipv6: v.optional(means('Of an IPv6 address.', prefixBits.ipv6), 64),
+      }),
+    ),
+    {},
+  ),
+});
+
+export const filterReference = /^[a-zA-Z0-9][\w.-]*(?:\/[a-zA-Z0-9][\w.-]*)?$/;
+
+export const jail = section({
+  filters: means(
+    'What counts as a failure: `FILTER` for all its patterns, or `FILTER/PATTERN`. The filters are the files in `rules/` and /etc/sluice/rules.d/.',
+    list(word('a filter', filterReference, 'NAME or NAME/PATTERN, such as postfix/relay-denied')),
+  ),
+  maxretry: v.optional(means('Failures within findtime that lead to a ban. Unset: as in `defaults`.', maxretry())),
+  findtime: v.optional(means('How long a failure counts. Unset: as in `defaults`.', findtime())),
+  bantime: v.optional(means('How long a ban lasts. Unset: as in `defaults`.', bantime())),
+  ports: v.optional(
+    means(
+      'What is closed to whom is banned: `all`, or a list of names, numbers and ranges (`smtp`, `587`, `40000-40100`, `53/udp`). Unset: the ports of its filters.',
+      v.union([
+        v.literal(
+          'all',
+          ({ input }) =>
+            `found ${shown(input)}, wanted "all" or a list of ports${typeof input === 'string' || typeof input === 'number' ? `: write [${input}]` : ''}`,
+        ),
+        list(
+          v.union(
+            [v.string(), v.number()],
+            ({ input }) => `found ${shown(input)}, wanted a port: a name such as smtp, a number, or a range such as 40000-40100`,
+          ),
+        ),
+      ]),
+    ),
+  ),
+  prefix: v.optional(
+    means(
+      'What is banned. Unset: as in `defaults`.',
+      section({
+        ipv4: v.optional(means('Of an IPv4 address.', prefixBits.ipv4)),
+        ipv6: v.optional(means('Of an IPv6 address.', prefixBits.ipv6)),
+      }),
+    ),
+  ),
+  observe: v.optional(means('Decide, count and show, but touch nothing.', flag()), false),
+  enabled: v.optional(means('false: as if the jail were not there.', flag()), true),
+});
+
+const listen = () =>
+  text(
+    { type: 'address and port, or off' },
+    'ADDRESS:PORT or "off"',
+    (written): Read<Listen | undefined> => (written === 'off' ? { value: undefined } : parseListen(written)),
+  );
+
+export const schema = section({
+  sources: v.optional(means('Where log lines come from.', sources), {}),
+  enforce: v.optional(
+    means(
+      'What becomes of a ban.',
+      section({
+        mode: v.optional(means('`observe`: decide, count and show, but touch nothing.', choice(['nftables', 'observe'])), 'nftables'),
+        set_size: v.optional(
+          means(
+            'Elements that one nftables set may hold. The kernel takes memory as they come, about 100 bytes each.',
+            whole(1_000, 16_000_000, 'elements'),
+          ),
+          1_000_000,
+        ),
+      }),
+    ),
+    {},
+  ),
+  metrics: v.optional(
+    means(
+      'Metrics for Prometheus at /metrics, beside /-/healthy and /-/ready. `metrics: off` serves none.',
+      v.union([
+        v.literal('off', ({ input }) => `found ${shown(input)}, wanted "off" or a mapping with listen`),
+        section({ listen: v.optional(means('Where to serve them; `off`: nowhere.', listen()), '127.0.0.1:9190') }),
+      ]),
+    ),
+    {},
+  ),
+  control: v.optional(
+    means(
+      'The socket for `sluice status` and the other commands.',
+      section({
+        socket: v.optional(means('Its path. Unset: see "Paths" above.', absolutePath(socketPathBytes))),
+        group: v.optional(
+          means(
+            "A group whose members may use it, beside root and the daemon's own user.",
+            word('a group name', /^[a-z_][a-z0-9_-]{0,31}$/, 'as in /etc/group'),
+          ),
+        ),
+      }),
+    ),
+    {},
+  ),
+  state: v.optional(
+    means('What must survive a restart.', section({ path: v.optional(means('The database. Unset: see "Paths" above.', absolutePath())) })),
+    {},
+  ),
+  allowlist: v.optional(
+    means(
+      "Never banned. This host's own addresses, its gateways and resolvers, syslog peers, and who is logged in stand on it anyway.",
+      list(network()),
+    ),
+    [],
+  ),
+  defaults: v.optional(means('For what a jail does not say, and for `sluice ban` without a jail.', defaults), {}),
+  jails: v.optional(means('Filters, and what to do with whom they find. NAME is up to the writer.', v.record(v.string(), jail)), {}),
+  limits: v.optional(
+    means(
+      'Bounds on what outsiders can make sluice hold. At each of them a counter rises.',
+      section({
+        message: v.optional(means('The longest message that is taken whole; a longer one is cut.', size(KiB, MiB)), '64KiB'),
+        connections: v.optional(
+          means('Open TCP connections of one syslog listener; further ones are closed.', whole(1, 65_535, 'connections')),
+          1_024,
+        ),
+        subjects: v.optional(
+          means(
+            'Addresses or networks with failures that still count, in all jails; the one that failed longest ago is forgotten first.',
+            whole(1_000, 16_000_000, 'subjects'),
+          ),
+          1_000_000,
+        ),
+        evidence: v.optional(means('Last lines kept for `sluice explain`, in memory.', size(MiB, 1_024 * MiB)), '64MiB'),
+      }),
+    ),
+    {},
+  ),
+  fail2ban: v.optional(
+    means(
+      'Not built yet: naming a directory here is a mistake that says so.',
+      section({ path: means("Directory of fail2ban's configuration.", absolutePath()) }),
+    ),
+  ),
+});
