@@ -1,0 +1,76 @@
+import { fstatSync, writeSync } from 'node:fs';
+import { printable } from './diagnostic.ts';
+
+/** sd-daemon(3): what journald makes of a `<N>` at the beginning of a line. */
+const priorities = { error: 3, warning: 4, notice: 5, info: 6 } as const;
+
+export type Level = keyof typeof priorities;
+
+/** The daemon's own log: one line an event, on stderr. */
+export type Log = (level: Level, message: string) => void;
+
+/**
+ * Under systemd lines get the `<N>` that journald understands and no time, since the journal has one; elsewhere they get the time.
+ * Control bytes are escaped: what is quoted from a log must not begin a line of its own.
+ *
+ * Information is bounded: beyond `linesPerSecond` such lines are left out, and how many is said in one line later. Warnings and worse are
+ * always written: each has its own bound where it comes from.
+ *
+ * @param nowMs ms since the epoch
+ */
+export function createLog({ nowMs, linesPerSecond, write = toStderr, journal = stderrIsJournal() }: LogOptions): Log {
+  let second = 0;
+  let lines = 0;
+  let leftOut = 0;
+  const put = (level: Level, message: string): void => {
+    const head = journal ? `<${priorities[level]}>` : `${timeOf(nowMs())} ${level === 'info' || level === 'notice' ? '' : `${level}: `}`;
+    write(`${head}${printable(message)}\n`);
+  };
+  return (level, message) => {
+    const now = Math.floor(nowMs() / 1_000);
+    if (now !== second) {
+      if (leftOut > 0) put('info', `${leftOut} lines of this log were left out in one second`);
+      second = now;
+      lines = 0;
+      leftOut = 0;
+    }
+    if (level === 'info' && ++lines > linesPerSecond) leftOut++;
+    else put(level, message);
+  };
+}
+
+export interface LogOptions {
+  readonly nowMs: () => number;
+  readonly linesPerSecond: number;
+  readonly write?: (line: string) => void;
+  /** Whether journald reads what we write. */
+  readonly journal?: boolean;
+}
+
+/** Local time with its zone, ISO 8601: `2026-11-22 18:04:05+01:00`. */
+function timeOf(ms: number): string {
+  const offsetMinutes = -new Date(ms).getTimezoneOffset();
+  const local = new Date(ms + offsetMinutes * 60_000).toISOString();
+  const sign = offsetMinutes < 0 ? '-' : '+';
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  const zone = `${sign}${two(Math.abs(offsetMinutes) / 60)}:${two(Math.abs(offsetMinutes) % 60)}`;
+  return `${local.slice(0, 10)} ${local.slice(11, 19)}${zone}`;
+}
+
+/** systemd.exec(5), JOURNAL_STREAM: device and inode of the stream, so that a redirected stderr is not taken for it. */
+function stderrIsJournal(): boolean {
+  try {
+    const { dev, ino } = fstatSync(2);
+    return process.env['JOURNAL_STREAM'] === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
+}
+
+function toStderr(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // EAGAIN on a full pipe, EPIPE after its reader went: the pipeline must not stop for its own log.
+  }
+}

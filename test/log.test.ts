@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createLog } from '../src/log.ts';
+
+function logWith(journal: boolean, linesPerSecond = 100) {
+  const lines: string[] = [];
+  const clock = { ms: Date.UTC(2026, 10, 22, 17, 4, 5) };
+  return { lines, clock, log: createLog({ nowMs: () => clock.ms, linesPerSecond, journal, write: (line) => lines.push(line) }) };
+}
+
+describe('the log', () => {
+  test('under systemd has the priority and no time', () => {
+    const { lines, log } = logWith(true);
+    log('warning', 'nft failed');
+    log('notice', '[sshd] Ban 192.0.2.4');
+    assert.deepEqual(lines, ['<4>nft failed\n', '<5>[sshd] Ban 192.0.2.4\n']);
+  });
+
+  test('elsewhere has the time with its zone', () => {
+    const { lines, log } = logWith(false);
+    log('error', 'nft failed');
+    assert.match(lines[0] ?? '', /^2026-11-2\d \d\d:\d\d:05[+-]\d\d:\d\d error: nft failed\n$/);
+  });
+
+  test('escapes what could begin a line of its own or speak to a terminal', () => {
+    const { lines, log } = logWith(true);
+    log('info', 'helo=<a\n<0>forged\u001b[2J\u2028>');
+    assert.deepEqual(lines, ['<6>helo=<a\\x0a<0>forged\\x1b[2J\\u2028>\n']);
+  });
+
+  test('leaves information out beyond its bound and says how much, warnings never', () => {
+    const { lines, log, clock } = logWith(true, 2);
+    for (let count = 0; count < 5; count++) log('info', `found ${count}`);
+    log('warning', 'still said');
+    clock.ms += 1_000;
+    log('info', 'later');
+    assert.deepEqual(lines, [
+      '<6>found 0\n',
+      '<6>found 1\n',
+      '<4>still said\n',
+      '<6>3 lines of this log were left out in one second\n',
+      '<6>later\n',
+    ]);
+  });
+});
