@@ -60,13 +60,17 @@ export async function startPostfix(network: NetworkPair, world: Resident, journa
   // In the cgroup in which Debian's unit runs it: the journal's trusted fields tell it from a user's logger.
   const [file = '', ...args] = [
     // Not `ip netns exec`: that hides the tree of cgroups behind a /sys of its own.
-    ...['nsenter', `--net=/run/netns/${network.host.name}`],
+    'nsenter',
+    `--net=/run/netns/${network.host.name}`,
     ...journald.inside({ cgroup: cgroups.postfix }),
-    ...['postfix', '-c', directory, 'start-fg'],
+    'postfix',
+    '-c',
+    directory,
+    'start-fg',
   ];
   const postfix = execa(file, args, { reject: false, stdin: 'ignore', all: true, maxBuffer: 100_000 });
   let ended: string | undefined;
-  void postfix.then(({ all }) => (ended = String(all)));
+  void postfix.then(({ all }) => (ended = all));
   for (let tries = 0; (await world.connect({ host: '192.0.2.1', port: 25, timeoutMs: 1_000 })) !== 'open'; tries++) {
     if (ended !== undefined || tries === 200) throw new Error(`Postfix does not answer: ${ended ?? 'after 20 s'}`);
     await delay(100);
@@ -89,10 +93,9 @@ export async function speakSmtp(
   network: NetworkPair,
   { from, to, commands }: { from: string; to: string; commands: readonly string[] },
 ): Promise<Dialogue> {
-  const { stdout } = await execa('ip', [
-    ...['netns', 'exec', network.world.name, process.execPath, new URL('smtp-client.ts', import.meta.url).pathname],
-    ...[from, to, '25', JSON.stringify([...commands, 'QUIT'])],
-  ]);
+  const client = new URL('smtp-client.ts', import.meta.url).pathname;
+  const node = ['netns', 'exec', network.world.name, process.execPath];
+  const { stdout } = await execa('ip', [...node, client, from, to, '25', JSON.stringify([...commands, 'QUIT'])]);
   const dialogue: Dialogue = JSON.parse(stdout);
   return dialogue;
 }
@@ -118,11 +121,13 @@ module(load="imuxsock" SysSock.Name="/run/systemd/journal/syslog")
 ${actions}
 `,
   );
-  const [file = '', ...args] = [
-    ...['nsenter', `--net=/run/netns/${network.host.name}`, ...journald.inside({ cgroup: '/system.slice/rsyslog.service' })],
-    ...['rsyslogd', '-n', '-i', join(directory, 'pid'), '-f', configuration],
-  ];
-  const rsyslogd = execa(file, args, { reject: false, stdin: 'ignore', all: true, maxBuffer: 100_000 });
+  const enter = [`--net=/run/netns/${network.host.name}`, ...journald.inside({ cgroup: '/system.slice/rsyslog.service' })];
+  const rsyslogd = execa('nsenter', [...enter, 'rsyslogd', '-n', '-i', join(directory, 'pid'), '-f', configuration], {
+    reject: false,
+    stdin: 'ignore',
+    all: true,
+    maxBuffer: 100_000,
+  });
   return {
     stop: async () => {
       rsyslogd.kill('SIGKILL');
