@@ -58,17 +58,9 @@ export async function startPostfix(network: NetworkPair, world: Resident, journa
   await execa('chown', ['postfix:', join(directory, 'data')]);
 
   // In the cgroup in which Debian's unit runs it: the journal's trusted fields tell it from a user's logger.
-  const [file = '', ...args] = [
-    // Not `ip netns exec`: that hides the tree of cgroups behind a /sys of its own.
-    'nsenter',
-    `--net=/run/netns/${network.host.name}`,
-    ...journald.inside({ cgroup: cgroups.postfix }),
-    'postfix',
-    '-c',
-    directory,
-    'start-fg',
-  ];
-  const postfix = execa(file, args, { reject: false, stdin: 'ignore', all: true, maxBuffer: 100_000 });
+  // Not `ip netns exec`: that hides the tree of cgroups behind a /sys of its own.
+  const enter = [`--net=/run/netns/${network.host.name}`, ...journald.inside({ cgroup: cgroups.postfix }), 'postfix', '-c', directory];
+  const postfix = execa('nsenter', [...enter, 'start-fg'], { reject: false, stdin: 'ignore', all: true, maxBuffer: 100_000 });
   let ended: string | undefined;
   void postfix.then(({ all }) => (ended = all));
   for (let tries = 0; (await world.connect({ host: '192.0.2.1', port: 25, timeoutMs: 1_000 })) !== 'open'; tries++) {
@@ -77,7 +69,7 @@ export async function startPostfix(network: NetworkPair, world: Resident, journa
   }
   return {
     stop: async () => {
-      await execa(file, [...args.slice(0, -1), 'abort'], { reject: false });
+      await execa('nsenter', [...enter, 'abort'], { reject: false });
       postfix.kill('SIGKILL');
       await postfix;
       rmSync(directory, { recursive: true, force: true });
