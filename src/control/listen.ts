@@ -11,6 +11,9 @@ export class SocketError extends Error {
   }
 }
 
+/** sun_path without its NUL, unix(7). */
+const maxPathBytes = 107;
+
 /**
  * Listens on a unix socket that the owner and the group may use, mode 0660.
  *
@@ -21,6 +24,11 @@ export class SocketError extends Error {
  * @throws {SocketError} if another daemon listens there, or the place cannot be used
  */
 export async function listenPrivately(server: Server, socketPath: string, group: string | undefined): Promise<void> {
+  if (Buffer.byteLength(socketPath) > maxPathBytes) {
+    throw new SocketError(
+      `The path of the control socket is longer than the ${maxPathBytes} bytes that a socket's may have: ${socketPath}`,
+    );
+  }
   const gid = group === undefined ? undefined : groupId(group);
   prepareDirectory(dirname(socketPath), gid);
   await removeStaleSocket(socketPath);

@@ -52,8 +52,8 @@ function readBytes(request: IncomingMessage): Promise<Buffer> {
       reject(new RefusalError('too_large', `the request is longer than ${maxBodyBytes} bytes; send it in parts`));
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
-    request.on('error', reject);
-    request.on('close', () => reject(new RefusalError('usage', 'the request broke off')));
+    // An asker that hung up: nobody is there to be told, and it is no fault of the daemon.
+    request.on('error', () => reject(new RefusalError('usage', 'the request broke off')));
   });
 }
 
