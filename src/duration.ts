@@ -27,3 +27,16 @@ export function formatDuration(ms: number): string {
   }
   return parts.join('');
 }
+
+/** All units, so that parseDuration gives the same ms back: for what must not be rounded. @param ms a whole number, or Infinity */
+export function exactDuration(ms: number): string {
+  if (ms === Infinity) return 'permanent';
+  let rest = ms;
+  let out = '';
+  for (const unit of ['w', 'd', 'h', 'm', 's', 'ms'] as const) {
+    const count = Math.floor(rest / unitMs[unit]);
+    rest -= count * unitMs[unit];
+    if (count > 0) out += `${count}${unit}`;
+  }
+  return out === '' ? '0s' : out;
+}

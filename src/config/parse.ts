@@ -33,24 +33,30 @@ const longestLookBackMs = 3_600_000;
 export function parseConfig(files: readonly SourceFile[], context: ConfigContext): ConfigReading {
   const diagnostics: Diagnostic[] = [];
   let tree: Tree | undefined;
-  for (const file of files)
-    tree = mergeTrees(
-      tree,
-      parseTree(file, (mistake) => diagnostics.push(mistake)),
-    );
-  // The rest of a file that is not YAML is guesswork, and so is what is missing from it.
-  if (diagnostics.length > 0) return { kind: 'mistakes', diagnostics };
+  let broken = false;
+  for (const file of files) {
+    const parsed = parseTree(file, (mistake) => diagnostics.push(mistake));
+    tree = mergeTrees(tree, parsed.tree);
+    broken ||= parsed.broken;
+  }
+  // What a file that is not YAML was meant to say is guesswork, and so is what the others lack without it.
+  if (broken) return { kind: 'mistakes', diagnostics };
 
-  const report =
-    (severity: Diagnostic['severity']): Report =>
-    (span, message, help) => {
-      diagnostics.push({ ...span, message, help, severity });
-    };
+  // One mistake often causes another at the same place: the first one is what to mend.
+  const mistaken = new Set(diagnostics.map(({ file, line, column }) => `${file}:${line}:${column}`));
+  const mistake: Report = (span, message, help) => {
+    const place = `${span.file}:${span.line}:${span.column}`;
+    if (!mistaken.has(place)) diagnostics.push({ ...span, message, help, severity: 'error' });
+    mistaken.add(place);
+  };
+  const warning: Report = (span, message, help) => {
+    diagnostics.push({ ...span, message, help, severity: 'warning' });
+  };
   const empty: Tree = { kind: 'map', span: wholeFile(files[0]?.path ?? ''), entries: new Map() };
-  const shaped = checkShape(tree ?? empty, report('error'));
+  const shaped = checkShape(tree ?? empty, mistake);
   const root = shaped.tree;
   if (tree !== undefined && tree.kind !== 'map') return { kind: 'mistakes', diagnostics };
-  const config = resolve(partsOf(shaped, report('error'), report('warning')), context);
+  const config = resolve(partsOf(shaped, mistake, warning), context);
   if (config === undefined || diagnostics.some(({ severity }) => severity === 'error')) return { kind: 'mistakes', diagnostics };
   const written: Written = (path) => (treeAt(root, path)?.kind === 'map' ? keyAt(root, path) : treeAt(root, path)?.span);
   return { kind: 'config', config, written, warnings: diagnostics };

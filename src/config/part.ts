@@ -25,7 +25,7 @@ export function partsOf({ tree, guessed }: Shaped, mistake: Report, warning: Rep
       told.add(place);
       mistake(
         leaf.missing ? (keyAt(tree, leaf.path.slice(0, -1)) ?? spanAt(tree, leaf.path)) : spanAt(tree, leaf.path),
-        leaf.message,
+        leaf.missing ? `${leaf.message} in ${leaf.path.slice(0, -1).join('.')}` : leaf.message,
         helpFor(treeAt(tree, leaf.path)),
       );
     }
