@@ -84,16 +84,18 @@ export const sampleStatus: Status = {
   ],
 };
 
+export const sampleBan: BanEntry = {
+  jail: 'postfix-auth',
+  subject: prefix('203.0.113.9'),
+  since: at(sampleNowMs - 18 * minuteMs),
+  until: at(sampleNowMs + 42 * minuteMs),
+  count: 2,
+  origin: 'jail',
+  observe: false,
+};
+
 export const sampleBans: readonly BanEntry[] = [
-  {
-    jail: 'postfix-auth',
-    subject: prefix('203.0.113.9'),
-    since: at(sampleNowMs - 18 * minuteMs),
-    until: at(sampleNowMs + 42 * minuteMs),
-    count: 2,
-    origin: 'jail',
-    observe: false,
-  },
+  sampleBan,
   {
     jail: 'manual',
     subject: prefix('2001:db8:1:2::/64'),
@@ -113,6 +115,8 @@ export const sampleBans: readonly BanEntry[] = [
     observe: true,
   },
 ];
+
+const concerns = (asked: Prefix) => (ban: BanEntry) => covers(ban.subject, asked) || covers(asked, ban.subject);
 
 export interface SampleDaemon {
   readonly api: DaemonApi;
@@ -135,7 +139,6 @@ export function createSampleDaemon(replaced: Partial<DaemonApi> = {}): SampleDae
     for (const ban of lifted) bans.splice(bans.indexOf(ban), 1);
     return { count: lifted.length, lifted: lifted.map(({ jail, subject }) => ({ jail, subject })) };
   };
-  const concerns = (asked: Prefix) => (ban: BanEntry) => covers(ban.subject, asked) || covers(asked, ban.subject);
   const api: DaemonApi = {
     ping: () => ({ version: '0.1.0', pid: process.pid, started: sampleStatus.started }),
     status: () => sampleStatus,

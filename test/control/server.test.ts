@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { describe, test } from 'node:test';
 import { RefusalError } from '../../src/control/protocol.ts';
-import { address, createSampleDaemon, prefix, sampleBans, sampleJail, sampleStatus } from './sample-daemon.ts';
+import { address, createSampleDaemon, prefix, sampleBan, sampleBans, sampleJail, sampleStatus } from './sample-daemon.ts';
 import { exchange, serve } from './running-control.ts';
 
 describe('the control server answers', () => {
@@ -30,7 +30,7 @@ describe('the control server answers', () => {
   });
 
   test('a list of 100,000 bans is complete, and other requests are answered while it is sent', async (t) => {
-    const many = Array.from({ length: 100_000 }, (_, index) => ({ ...sampleBans[0], count: index }));
+    const many = Array.from({ length: 100_000 }, (_, index) => ({ ...sampleBan, count: index }));
     let taken = 0;
     let takenAtPing = 0;
     const daemon = createSampleDaemon({
@@ -41,7 +41,7 @@ describe('the control server answers', () => {
       bans: function* () {
         for (const ban of many) {
           taken++;
-          yield { ...sampleBans[0], ...ban } as (typeof sampleBans)[number];
+          yield ban;
         }
       },
     });
@@ -186,8 +186,10 @@ describe('what cannot be answered gets a reason in JSON', () => {
   });
 
   test('a refusal of the daemon keeps its code', async (t) => {
-    const busy = () => Promise.reject(new RefusalError('busy', 'a reload is under way'));
-    const { socketPath, errors } = await serve(t, createSampleDaemon({ reload: busy }).api);
+    const { socketPath, errors } = await serve(
+      t,
+      createSampleDaemon({ reload: () => Promise.reject(new RefusalError('busy', 'a reload is under way')) }).api,
+    );
     const reply = await exchange(socketPath, { method: 'POST', path: '/v1/reload' });
     assert.deepEqual(reply, { status: 503, text: '{"error":{"code":"busy","message":"a reload is under way"}}\n' });
     assert.deepEqual(errors, []);
@@ -196,7 +198,7 @@ describe('what cannot be answered gets a reason in JSON', () => {
   test('a fault in mid-list breaks the reply off, so that it cannot pass for a whole one', async (t) => {
     const daemon = createSampleDaemon({
       bans: function* () {
-        for (let sent = 0; sent < 2_000; sent++) yield* sampleBans.slice(0, 1);
+        for (let sent = 0; sent < 2_000; sent++) yield sampleBan;
         throw new Error('broken');
       },
     });
