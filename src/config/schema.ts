@@ -247,7 +247,7 @@ export const schema = section({
     means(
       'The socket for `sluice status` and the other commands.',
       section({
-        socket: v.optional(means('Its path. Unset: see "Paths" above.', absolutePath(socketPathBytes))),
+        socket: v.optional(means('Its path. Unset: see "Paths" in docs/configuration.md.', absolutePath(socketPathBytes))),
         group: v.optional(
           means(
             "A group whose members may use it, beside root and the daemon's own user.",
@@ -259,7 +259,10 @@ export const schema = section({
     {},
   ),
   state: v.optional(
-    means('What must survive a restart.', section({ path: v.optional(means('The database. Unset: see "Paths" above.', absolutePath())) })),
+    means(
+      'What must survive a restart.',
+      section({ path: v.optional(means('The database. Unset: see "Paths" in docs/configuration.md.', absolutePath())) }),
+    ),
     {},
   ),
   allowlist: v.optional(

@@ -6,7 +6,7 @@ import { shown } from './values.ts';
 
 /**
  * The parts of a valibot schema that lead to other schemas. The library types each schema apart; walking all of them needs one view.
- * `entries`: of a mapping with known keys; `item`: of a list; `value`: of a mapping with keys of the writer's choice.
+ * `entries`: of a mapping with known keys; `item`: of a list; `value`: of a mapping with keys of the writer's choice; `options`: of a union.
  */
 export interface Shape {
   readonly type: string;
@@ -14,13 +14,15 @@ export interface Shape {
   readonly item?: v.GenericSchema;
   readonly value?: v.GenericSchema;
   readonly options?: readonly v.GenericSchema[];
+  readonly literal?: string;
 }
 
 /** What a schema is behind `optional`. */
 export function shapeOf(schema: v.GenericSchema): Shape {
-  let at: v.GenericSchema & { readonly wrapped?: v.GenericSchema } = schema;
+  let at: Shape & { readonly wrapped?: v.GenericSchema } = schema;
   while (at.wrapped !== undefined) at = at.wrapped;
-  return at;
+  // A picklist calls its texts options too.
+  return at.type === 'picklist' ? { type: at.type } : at;
 }
 
 /** Names under which people know some of our settings from elsewhere, and what they are here. */
@@ -113,7 +115,7 @@ function* keptEntries(
 
 /** Of a union, the option that fits what was written. Of two scalars it does not matter which. */
 function choose(shape: Shape, tree: Tree): Shape {
-  if (shape.options === undefined || shape.type !== 'union') return shape;
+  if (shape.options === undefined) return shape;
   const options = shape.options.map(shapeOf);
   const map = options.find(({ entries, value }) => entries !== undefined || value !== undefined);
   const list = options.find(({ item }) => item !== undefined);
@@ -143,7 +145,7 @@ function homes(): ReadonlyMap<string, string> {
 }
 
 function collectHomes(schema: v.GenericSchema, place: string, found: Map<string, string>): void {
-  const { entries, item, value, options, type } = shapeOf(schema);
+  const { entries, item, value, options } = shapeOf(schema);
   for (const [name, below] of Object.entries(entries ?? {})) {
     // Jails come behind the defaults and take their keys over: that is where most people look for them.
     found.set(name, place === '' ? 'the outermost mapping' : place);
@@ -151,7 +153,7 @@ function collectHomes(schema: v.GenericSchema, place: string, found: Map<string,
   }
   if (item !== undefined) collectHomes(item, `${place}[]`, found);
   if (value !== undefined) collectHomes(value, `${place}.NAME`, found);
-  if (type === 'union') for (const option of options ?? []) collectHomes(option, place, found);
+  for (const option of options ?? []) collectHomes(option, place, found);
 }
 
 function found(tree: Tree): string {
