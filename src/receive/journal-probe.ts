@@ -24,7 +24,7 @@ export async function probeJournal(journalctl: string | undefined, place: Journa
   if (exitCode === undefined && !timedOut)
     return code === 'ENOENT' ? notInstalled : { readable: false, why: `cannot run ${journalctl}: ${code}`, mend };
   if (timedOut) return { readable: false, why: 'journalctl gave no answer within 10 s', mend: 'try: journalctl --lines=1' };
-  if (/insufficient permissions|not seeing messages from other users/.test(stderr)) return forbidden();
+  if (/insufficient permissions|Permission denied|not seeing messages from other users/.test(stderr)) return forbidden();
   if (exitCode !== 0) return { readable: false, why: `journalctl: ${lastLine(stderr)}`, mend };
   // Its words for an empty journal and for none at all differ between releases; an entry is an entry.
   if (!stdout.startsWith('{') && /No journal files were found/.test(stderr)) {

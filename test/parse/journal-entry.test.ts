@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { type JournalEntry, parseJournalEntry } from '../../src/parse/journal-entry.ts';
 
 const corpus = join(process.env['SLUICE_CORPUS'] ?? join(import.meta.dirname, '../../../shared/corpus'), 'postfix-real');
 
+const someCursor = 's=66fd;i=7;b=d83d;m=ceac;t=660e;x=b1d6';
 const base = {
-  __CURSOR: 's=66fd;i=7;b=d83d;m=ceac;t=660e;x=b1d6',
+  __CURSOR: someCursor,
   __REALTIME_TIMESTAMP: '1795368637810392',
   SYSLOG_IDENTIFIER: 'postfix/smtpd',
   SYSLOG_PID: '271',
@@ -17,12 +18,16 @@ const base = {
   MESSAGE: 'connect from mail.example[192.0.2.7]',
 };
 
+function lines(file: string): readonly string[] {
+  return readFileSync(join(corpus, file), 'utf8').trimEnd().split('\n');
+}
+
 type Entry = JournalEntry & { kind: 'entry' };
 
 function entry(fields: Record<string, unknown>): Entry {
   const parsed = parseJournalEntry(JSON.stringify({ ...base, ...fields }));
   assert.equal(parsed.kind, 'entry');
-  return parsed as Entry;
+  return parsed;
 }
 
 const bytes = (text: string): number[] => [...Buffer.from(text, 'latin1')];
@@ -42,7 +47,7 @@ describe('a line of journalctl -o json', () => {
       text: 'connect from mail.example[192.0.2.7]',
       repeats: 1,
     });
-    assert.equal(cursor, base.__CURSOR);
+    assert.equal(cursor, someCursor);
     assert.equal(realtimeUs, 1795368637810392);
   });
 
@@ -83,7 +88,7 @@ describe('a line of journalctl -o json', () => {
   }
 
   test('an entry without a message still tells where to go on', () => {
-    assert.equal(parseJournalEntry(JSON.stringify({ ...base, MESSAGE: null })).cursor, base.__CURSOR);
+    assert.equal(parseJournalEntry(JSON.stringify({ ...base, MESSAGE: null })).cursor, someCursor);
   });
 
   test('the time of the sender, as the kernel took it, goes before the time of journald', () => {
@@ -146,7 +151,6 @@ test('no line makes the parser throw', () => {
 
 describe('the real journal of a Postfix', { skip: existsSync(corpus) ? false : 'left out: no corpus/postfix-real' }, () => {
   test('gives the texts, programs and processes of the 1128 lines of mail.log', () => {
-    const lines = (file: string) => readFileSync(join(corpus, file), 'utf8').trimEnd().split('\n');
     const header = /^\w{3} [ \d]\d \d\d:\d\d:\d\d \S+ ([^\s[:]+)(?:\[(\d+)\])?: (.*)$/s;
     const expected = lines('mail-traditional.log').map((line) => header.exec(line)?.slice(1));
     const found = lines('journal.jsonl').map((line) => {
