@@ -13,7 +13,7 @@ export function formatExplanation(explanation: Explanation, nowMs: number, paint
     facts(explanation, nowMs, paint),
     evidence(explanation.evidence, paint),
     explanation.bans.some(({ observe }) => !observe)
-      ? `To lift it: sluice unban ${address}. To never ban it again: sluice allow ${address}\n`
+      ? `To lift it:            sluice unban ${address}\nTo never ban it again: sluice allow ${address}\n`
       : '',
   ];
   return parts.filter((part) => part !== '').join('\n');
@@ -24,7 +24,7 @@ function verdict({ address, bans, windows, history, protected: why, evidence: li
   const [first] = bans.filter(({ observe }) => !observe).toSorted((a, b) => (b.until ?? '~').localeCompare(a.until ?? '~'));
   if (first !== undefined) {
     const network = formatSubject(first.subject) === address ? '' : ` with its network ${first.subject}`;
-    return `${name} is ${paint('bad', 'banned')}${network} by ${printable(first.jail)} ${formatUntil(first.until, nowMs)}.\n`;
+    return `${name} is ${paint('bad', 'banned')}${network} by jail ${printable(first.jail)} ${formatUntil(first.until, nowMs)}.\n`;
   }
   if (why !== null) return `${name} is ${paint('good', 'never banned')}: ${printable(why)}.\n`;
   if (bans.length > 0) return `${name} is not banned, but ${paint('notable', 'would be')} if its jail did not only observe.\n`;
@@ -33,9 +33,16 @@ function verdict({ address, bans, windows, history, protected: why, evidence: li
   return `${name} is not banned, and nothing is known of it.\n`;
 }
 
-function facts({ address, bans, windows, history, kernel, kernelDetail }: Explanation, nowMs: number, paint: Paint): string {
+function facts(
+  { address, protected: protectedBy, bans, windows, history, kernel, kernelDetail }: Explanation,
+  nowMs: number,
+  paint: Paint,
+): string {
   const out: string[] = [];
   const fact = (name: string, text: string) => out.push(`  ${paint('faint', printable(name).padEnd(16))} ${text}`);
+  // Allowed a moment ago, or logged in from: the ban goes with the next look at the host.
+  if (protectedBy !== null && bans.some(({ observe }) => !observe))
+    fact('never banned', `${printable(protectedBy)}; the ban is about to be lifted`);
   const whole = (subject: Prefix) => (formatSubject(subject) === address ? '' : ` of ${subject}`);
   for (const ban of bans) {
     const would = ban.observe ? 'would be banned (observe) ' : 'banned ';
