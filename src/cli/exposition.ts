@@ -12,7 +12,7 @@ export interface Sample {
  */
 export function* parseExposition(text: string): Generator<Sample> {
   for (const line of text.split('\n')) {
-    const [, name, labels = '', value] = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line) ?? [];
+    const [, name, labels = '', value] = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ([-+]?(?:\d[\d.eE+-]*|Inf)|NaN)(?: |$)/.exec(line) ?? [];
     if (name === undefined || value === undefined) continue;
     const number = Number(value);
     yield { name, labels: parseLabels(labels), value: Number.isFinite(number) ? number : value };

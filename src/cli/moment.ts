@@ -1,4 +1,5 @@
 import type { Instant } from '../control/instant.ts';
+import { formatDuration } from '../duration.ts';
 
 /** Local time with its zone, to the second: `2026-11-22 20:38:06 +01:00`. */
 export function formatLocal(instant: Instant): string {
@@ -43,9 +44,14 @@ function joined(large: number, largeUnit: string, small: number, smallUnit: stri
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
-/** `2026-11-22 20:38:06 +01:00 (in 42 min)`; null is `for ever`. */
+/** `until 2026-11-22 20:38:06 +01:00 (in 42 min)`, or `for ever` for null. */
 export function formatUntil(until: Instant | null, nowMs: number): string {
   return until === null ? 'for ever' : `until ${formatLocal(until)} (${formatRelative(until, nowMs)})`;
+}
+
+/** `for 1h30m`, or `for ever` for null. */
+export function formatFor(ms: number | null): string {
+  return ms === null ? 'for ever' : `for ${formatDuration(ms)}`;
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { DaemonEvent } from '../control/event.ts';
 import { printable } from '../diagnostic.ts';
-import { formatDuration } from '../duration.ts';
 import { formatSubject } from '../model/address.ts';
-import { formatLocal, formatUntil } from './moment.ts';
+import { formatFor, formatLocal, formatUntil } from './moment.ts';
 import type { Paint, Tone } from './paint.ts';
 
 /** One event as one line. */
@@ -26,10 +25,10 @@ function tell(event: DaemonEvent): { readonly tone: Tone | undefined; readonly t
     case 'ban': {
       const { subject, jail, until, since, observe, origin, count } = event.ban;
       const who = event.address === null || event.address === formatSubject(subject) ? '' : ` (for ${event.address})`;
-      const length = formatDuration(until === null ? Infinity : Date.parse(until) - Date.parse(since));
+      const length = formatFor(until === null ? null : Date.parse(until) - Date.parse(since));
       const why = event.failures === null ? origin : `${event.failures} failures`;
       const again = count > 1 ? `, ban number ${count}` : '';
-      const text = `${formatSubject(subject)}${who} by ${jail} for ${length}: ${why}${again}${observe ? ', observe: would be banned' : ''}`;
+      const text = `${formatSubject(subject)}${who} by ${jail} ${length}: ${why}${again}${observe ? ', observe: would be banned' : ''}`;
       return { tone: observe ? 'notable' : 'bad', text };
     }
     case 'unban':

@@ -21,7 +21,7 @@ export function formatExplanation(explanation: Explanation, nowMs: number, paint
 
 function verdict({ address, bans, windows, history, protected: why, evidence: lines }: Explanation, nowMs: number, paint: Paint): string {
   const name = paint('heading', address);
-  const [first] = bans.filter(({ observe }) => !observe).toSorted((a, b) => (b.until ?? '~').localeCompare(a.until ?? '~'));
+  const [first] = bans.filter(({ observe }) => !observe).toSorted((a, b) => endMs(b.until) - endMs(a.until));
   if (first !== undefined) {
     const network = formatSubject(first.subject) === address ? '' : ` with its network ${first.subject}`;
     return `${name} is ${paint('bad', 'banned')}${network} by jail ${printable(first.jail)} ${formatUntil(first.until, nowMs)}.\n`;
@@ -88,4 +88,8 @@ function evidence(lines: readonly Evidence[], paint: Paint): string {
 
 function detail(text: string): string {
   return text === '' ? '' : `: ${printable(text)}`;
+}
+
+function endMs(until: string | null): number {
+  return until === null ? Number.MAX_VALUE : Date.parse(until);
 }

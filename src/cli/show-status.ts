@@ -2,7 +2,7 @@ import { printable } from '../diagnostic.ts';
 import { formatDuration } from '../duration.ts';
 import type { BanEntry } from '../control/ban-entry.ts';
 import type { JailStatus, JailSummary, SourceStatus, Status } from '../control/protocol.ts';
-import { formatLocal, formatRelative, formatSpan } from './moment.ts';
+import { formatFor, formatLocal, formatRelative, formatSpan } from './moment.ts';
 import type { Paint } from './paint.ts';
 import { formatBans } from './show-bans.ts';
 import { type Cell, formatTable } from './table.ts';
@@ -96,7 +96,7 @@ export function formatJail(jail: JailStatus, bans: readonly BanEntry[], nowMs: n
   const stateText = typeof state === 'string' ? '' : `, ${paint(state.tone, printable(state.text))}`;
   const facts: readonly (readonly [string, string])[] = [
     ['filters', jail.filters.join(', ')],
-    ['policy', `${jail.maxretry} failures within ${formatDuration(jail.findtimeMs)}: banned for ${length(bantime.firstMs)}${grows}`],
+    ['policy', `${jail.maxretry} failures within ${formatDuration(jail.findtimeMs)}: banned ${formatFor(bantime.firstMs)}${grows}`],
     ['bans', `IPv4 /${prefix.ipv4}, IPv6 /${prefix.ipv6}, ports ${jail.ports}`],
     ['reads', [...jail.journal.map((match) => `journal ${match}`), ...jail.files].join(', ') || '-'],
     ['matches', `${jail.matches}, of which ${jail.failures} counted as failures; ${jail.tracked} hosts watched`],
