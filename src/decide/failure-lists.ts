@@ -96,7 +96,7 @@ export class FailureLists {
     for (let cell = head; cell !== 0; cell = this.next(cell)) {
       for (let count = this.weight(cell); count > 0; count--) times.push(this.atMs(cell));
     }
-    return times.reverse();
+    return times.toReversed();
   }
 
   #take(): Cell {

@@ -42,3 +42,11 @@ export function setLane(key: SubjectKey, lane: number): void {
 export function subjectOf(key: SubjectKey): Prefix {
   return formatPrefixBits(key, lengthOf(key));
 }
+
+/** subjectOf, without formatting where the key is the whole address. */
+export function subjectOfAddress(key: SubjectKey, address: Address): Prefix {
+  return lengthOf(key) < wholeAddress ? subjectOf(key) : (`${address}/${address.includes(':') ? 128 : 32}` as Prefix);
+}
+
+/** A prefix length that means the whole address in both families. */
+export const wholeAddress = 128;

@@ -30,6 +30,8 @@ export interface Ban {
   readonly count: number;
   readonly origin: BanOrigin;
   readonly observe: boolean;
+  /** Whose failure led to it, so that a prefix can be narrowed to him; absent: by hand, or the ban is older than this process. */
+  readonly address?: Address;
 }
 
 /** Closed set: the label of sluice_jail_ignored_total. */
@@ -38,7 +40,7 @@ export type IgnoreReason = 'protected' | 'banned' | 'stale' | 'duplicate';
 /** Closed set: the label of sluice_unbans_total. */
 export type UnbanReason = 'expired' | 'manual' | 'allowlist' | 'evicted' | 'jail_removed';
 
-/** What one detection led to in one jail. */
+/** What one detection led to in one jail; `unban`: a ban ended, for whatever reason. */
 export type Decision =
   | { readonly kind: 'watch'; readonly jail: string; readonly subject: Prefix; readonly failures: number }
   | { readonly kind: 'ignore'; readonly jail: string; readonly subject: Prefix; readonly because: IgnoreReason; readonly detail: string }
@@ -49,7 +51,8 @@ export type Decision =
       readonly address: Address;
       readonly failures: number;
       readonly ban: Ban;
-    };
+    }
+  | { readonly kind: 'unban'; readonly jail: string; readonly subject: Prefix; readonly because: UnbanReason; readonly ban: Ban };
 
 /**
  * What must change in the kernel. It sees one element for (list of ports, subject), until the latest `untilMs` of all jails with that list;

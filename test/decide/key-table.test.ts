@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { KeyTable } from '../../src/decide/key-table.ts';
 import { laneOf, lengthOf, newKey, type SubjectKey } from '../../src/decide/subject-key.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseAddress, parsePrefix, prefixOf } from '../../src/model/address.ts';
 import { formatPrefixBits, maskBits, readAddressBits, readPrefixBits } from '../../src/model/address-bits.ts';
 

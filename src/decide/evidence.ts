@@ -1,0 +1,88 @@
+import type { Prefix } from '../model/address.ts';
+
+/** One line that counted against a subject. The text is as it came: whoever shows it escapes it. */
+export interface EvidenceLine {
+  /** The record's time, ms since the epoch. */
+  readonly atMs: number;
+  readonly source: string;
+  readonly filter: string;
+  readonly pattern: string;
+  readonly line: string;
+  /** The jails in which it counted. */
+  readonly jails: readonly string[];
+}
+
+/** Lines kept for a subject. */
+const linesPerSubject = 5;
+/** The first so many bytes of a line, in UTF-8. */
+export const evidenceLineBytes = 512;
+/** What a line and a subject cost beyond their text, roughly: objects, array, entry of the map. */
+const lineOverheadBytes = 120;
+const subjectOverheadBytes = 160;
+
+/**
+ * The last lines that counted against each subject, for `explain`: 5 lines of 512 bytes. At the bound the subject goes that got no
+ * line for the longest time.
+ */
+export class Evidence {
+  readonly #limitBytes: number;
+  /** In the order of their last line. */
+  readonly #subjects = new Map<Prefix, { bytes: number; readonly lines: EvidenceLine[] }>();
+  readonly #scratch = new Uint8Array(evidenceLineBytes);
+  readonly #encoder = new TextEncoder();
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  #bytes = 0;
+  #evicted = 0;
+
+  /** @param limitBytes bytes in all, with an estimate of what the bookkeeping costs */
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Subjects forgotten for want of room, since the start. */
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  add(subject: Prefix, line: EvidenceLine): void {
+    const known = this.#subjects.get(subject);
+    if (known !== undefined) this.#subjects.delete(subject);
+    const held = known ?? { bytes: subjectOverheadBytes, lines: [] };
+    const before = known?.bytes ?? 0;
+    const kept = { ...line, line: this.#copy(line.line) };
+    held.lines.push(kept);
+    held.bytes += sizeOf(kept);
+    if (held.lines.length > linesPerSubject) {
+      const oldest = held.lines.shift();
+      if (oldest !== undefined) held.bytes -= sizeOf(oldest);
+    }
+    this.#subjects.set(subject, held);
+    this.#bytes += held.bytes - before;
+    for (const [oldest, { bytes }] of this.#subjects) {
+      if (this.#bytes <= this.#limitBytes) return;
+      this.#subjects.delete(oldest);
+      this.#bytes -= bytes;
+      this.#evicted++;
+    }
+  }
+
+  /** Oldest first. */
+  of(subject: Prefix): readonly EvidenceLine[] {
+    return this.#subjects.get(subject)?.lines ?? [];
+  }
+
+  /** A copy through bytes: a slice of the line would keep the line, and the chunk it was read in, alive. */
+  #copy(text: string): string {
+    const { written } = this.#encoder.encodeInto(text, this.#scratch);
+    return this.#decoder.decode(this.#scratch.subarray(0, written));
+  }
+}
+
+/** V8 keeps a text with any character beyond U+00FF in two bytes each. */
+function sizeOf({ line }: EvidenceLine): number {
+  return lineOverheadBytes + (/^[\u0000-\u00ff]*$/.test(line) ? line.length : 2 * line.length);
+}
