@@ -1,9 +1,11 @@
-import { type ControlClient, createClient, socketPaths } from '../control/client.ts';
+import { socketCandidates } from '../config/paths.ts';
+import { type ControlClient, createClient } from '../control/client.ts';
 import type { Given } from './command.ts';
 
 /** The daemon that the command line and the environment point to. */
 export function daemonOf(given: Given): ControlClient {
-  return createClient(socketPaths(given.text('socket'), process.env));
+  const who = { uid: process.getuid?.() ?? 0, env: process.env };
+  return createClient(socketCandidates(who, given.text('socket')));
 }
 
 /** One JSON document on stdout. */

@@ -7,18 +7,6 @@ const maxReplyBytes = 256 * 1024 * 1024;
 /** How long the daemon may be silent before it is given up. */
 const silenceMs = 30_000;
 
-/**
- * Where to look for the daemon, in order.
- *
- * @param asked `--socket`
- */
-export function socketPaths(asked: string | undefined, env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const named = asked ?? env['SLUICE_SOCKET'];
-  if (named !== undefined && named !== '') return [named];
-  const runtime = env['XDG_RUNTIME_DIR'];
-  return ['/run/sluice/control.sock', ...(runtime === undefined || runtime === '' ? [] : [`${runtime}/sluice/control.sock`])];
-}
-
 /** Asks the daemon behind the first of the paths where one answers. */
 export interface ControlClient {
   /**

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { createServer as createRawServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import { createClient, socketPaths } from '../../src/control/client.ts';
+import { createClient } from '../../src/control/client.ts';
 import type { DaemonEvent } from '../../src/control/event.ts';
 import type { BanList, Pong } from '../../src/control/protocol.ts';
 import { NotReachableError } from '../../src/control/unreachable.ts';
@@ -16,23 +16,10 @@ import { createSampleDaemon, sampleBans } from './sample-daemon.ts';
 
 const note = (message: string): DaemonEvent => ({ kind: 'notice', time: '2026-11-22T19:38:06.000Z', level: 'info', message });
 
-describe('where the daemon is looked for', () => {
-  const cases: readonly [asked: string | undefined, env: Record<string, string>, expected: readonly string[], because: string][] = [
-    [undefined, {}, ['/run/sluice/control.sock'], 'the system daemon'],
-    [undefined, { XDG_RUNTIME_DIR: '/run/user/7' }, ['/run/sluice/control.sock', '/run/user/7/sluice/control.sock'], 'then my own'],
-    [undefined, { SLUICE_SOCKET: '/a', XDG_RUNTIME_DIR: '/b' }, ['/a'], '$SLUICE_SOCKET alone'],
-    ['/c', { SLUICE_SOCKET: '/a' }, ['/c'], '--socket alone'],
-    [undefined, { SLUICE_SOCKET: '', XDG_RUNTIME_DIR: '' }, ['/run/sluice/control.sock'], 'empty is not set'],
-  ];
-  for (const [asked, env, expected, because] of cases) {
-    test(`${asked} ${JSON.stringify(env)}: ${because}`, () => assert.deepEqual(socketPaths(asked, env), expected));
-  }
-
-  test('the second place is asked when nobody is at the first', async (t) => {
-    const { socketPath } = await serve(t, createSampleDaemon().api);
-    const client = createClient([join(await privateDirectory(t), 'nobody.sock'), socketPath]);
-    assert.equal((await client.get<Pong>('/v1/ping')).pid, process.pid);
-  });
+test('the second place is asked when nobody is at the first', async (t) => {
+  const { socketPath } = await serve(t, createSampleDaemon().api);
+  const client = createClient([join(await privateDirectory(t), 'nobody.sock'), socketPath]);
+  assert.equal((await client.get<Pong>('/v1/ping')).pid, process.pid);
 });
 
 describe('a daemon that cannot be reached', () => {
