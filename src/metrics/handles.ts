@@ -37,12 +37,14 @@ export class Handles<S extends { readonly name: string; readonly kind?: string }
     this.#byName = next;
   }
 
-  /** The handle of a configured name; for any other one that counts and is shown nowhere. */
-  get(name: string, otherwise: S): M {
-    const known = this.#byName.get(name);
-    if (known !== undefined) return known.metrics;
+  get(name: string): M | undefined {
+    return this.#byName.get(name)?.metrics;
+  }
+
+  /** For a name that is not configured: counts, and is shown nowhere. */
+  detached(settings: S): M {
     const group = new Group();
-    const { metrics } = this.#make(otherwise, group, 0);
+    const { metrics } = this.#make(settings, group, 0);
     group.remove();
     return metrics;
   }

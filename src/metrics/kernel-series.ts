@@ -12,9 +12,7 @@ export interface SetMetrics {
   readonly capacity: Gauge;
   /** What the last reconcile found: elements that should be there and are not, and the other way round. */
   readonly drift: { readonly missing: Gauge; readonly unexpected: Gauge };
-  /**
-   * What the rule's nft counter shows. Less than before means that the counter began anew with its rule; what was counted before stays in.
-   */
+  /** What the rule's nft counter shows now: see Counter.follow. */
   readonly dropped: (packets: number, bytes: number) => void;
 }
 
@@ -76,25 +74,16 @@ export function createSetSeries(series: Series): (set: string, group: Group) => 
 
   return (set, group) => {
     const labels = { set };
-    const packetCount = following(group.counter(packets, labels));
-    const byteCount = following(group.counter(bytes, labels));
+    const packetCount = group.counter(packets, labels);
+    const byteCount = group.counter(bytes, labels);
     return {
       elements: group.gauge(elements, labels),
       capacity: group.gauge(capacity, labels),
       drift: group.gauges(drift, 'kind', { missing: true, unexpected: true }, labels),
       dropped: (packetsNow, bytesNow) => {
-        packetCount(packetsNow);
-        byteCount(bytesNow);
+        packetCount.follow(packetsNow);
+        byteCount.follow(bytesNow);
       },
     };
-  };
-}
-
-/** Follows a foreign counter that may begin anew at 0. */
-function following(counter: Counter): (total: number) => void {
-  let last = 0;
-  return (total) => {
-    counter.inc(total < last ? total : total - last);
-    last = total;
   };
 }

@@ -16,8 +16,6 @@ export interface Configured {
   readonly sources: readonly SourceLabels[];
   readonly jails: readonly string[];
   readonly filters: readonly FilterLabels[];
-  /** Names of the kernel's sets. */
-  readonly sets: readonly string[];
 }
 
 /** Queues with a bound. `worker`: records that wait for a pattern that is not proved linear. */
@@ -32,9 +30,27 @@ export interface QueueMetrics {
   readonly dropped: Readonly<Record<DropReason, Counter>>;
 }
 
-/** Bounds at which something is refused or forgotten and that belong to no source, jail or queue. */
-export type BoundName = 'evidence' | 'remembered' | 'history' | 'events' | 'control_clients' | 'stderr';
+/**
+ * Bounds at which something is refused or forgotten and that belong to no source, jail or queue. `evidence`: last lines of a subject;
+ * `remembered`: addresses kept for a later line; `history`: ended bans; `window_changes`: rows the store keeps although they are out of date;
+ * `events`: events that a slow follower missed; the clients: connections refused.
+ */
+export type BoundName = 'evidence' | 'remembered' | 'history' | 'window_changes' | 'events' | 'control_clients' | 'metrics_clients';
 
+const bounds: Record<BoundName, true> = {
+  evidence: true,
+  remembered: true,
+  history: true,
+  window_changes: true,
+  events: true,
+  control_clients: true,
+  metrics_clients: true,
+};
+
+/**
+ * `enforce` counts the jails that are meant to ban, also where nftables turns out not to be permitted: an alert compares them with
+ * `kernel.enforcing`. With `enforce: { mode: observe }` all are `observe`. `disabled`: the filter is broken or too slow.
+ */
 export type JailState = 'enforce' | 'observe' | 'disabled';
 
 interface Named {
@@ -56,6 +72,8 @@ export interface Metrics {
    * @param nowMs ms since the epoch
    */
   readonly configure: (configured: Configured, nowMs: number) => void;
+  /** The kernel sets that there are from now on; cheap enough for each scrape. Their names come from port lists and prefix lengths only. */
+  readonly kernelSets: (names: Iterable<string>) => void;
   readonly source: (name: string) => SourceMetrics;
   readonly filter: (name: string) => FilterMetrics;
   readonly jail: (name: string) => JailMetrics;
@@ -101,21 +119,22 @@ export function createMetrics({ version, node, commit }: { version: string; node
         ['manual', ...configured.jails].map((name) => ({ name })),
         nowMs,
       );
-      sets.configure(
-        configured.sets.map((name) => ({ name })),
-        nowMs,
-      );
     },
-    source: (name) => sources.get(name, { name, kind: 'file', silenceMs: 0 }),
-    filter: (name) => filters.get(name, { name, patterns: [] }),
-    jail: (name) => jails.get(name, { name }),
-    set: (name) => sets.get(name, { name }),
+    kernelSets: (names) =>
+      sets.configure(
+        [...names].map((name) => ({ name })),
+        0,
+      ),
+    source: (name) => sources.get(name) ?? sources.detached({ name, kind: 'file', silenceMs: 0 }),
+    filter: (name) => filters.get(name) ?? filters.detached({ name, patterns: [] }),
+    jail: (name) => jails.get(name) ?? jails.detached({ name }),
+    set: (name) => sets.get(name) ?? sets.detached({ name }),
     queue: (name) => queues[name],
     kernel: createKernelSeries(series, permanent),
     bounds: permanent.counters(
       series.counterFamily('sluice_bound_reached_total', 'Times something was refused or forgotten because a bound was reached.'),
       'bound',
-      { evidence: true, remembered: true, history: true, events: true, control_clients: true, stderr: true },
+      bounds,
       {},
     ),
     jails: permanent.gauges(
@@ -141,7 +160,7 @@ export function createMetrics({ version, node, commit }: { version: string; node
     },
   };
   series.processSeries();
-  metrics.configure({ sources: [], jails: [], filters: [], sets: [] }, 0);
+  metrics.configure({ sources: [], jails: [], filters: [] }, 0);
   return metrics;
 }
 

@@ -5,6 +5,8 @@ export interface MetricsServerSettings {
   readonly host: string;
   /** 0: any free port (tests). */
   readonly port: number;
+  /** A page is some 50 kB: who has not taken it after so long, in ms, is cut off. */
+  readonly clientMs?: number;
 }
 
 /** What the server tells. */
@@ -14,6 +16,8 @@ export interface Told {
   readonly missing: () => string | undefined;
   /** A page could not be made. The client got 500 without the reason, which may hold what only the log should. */
   readonly onError: (error: Error) => void;
+  /** A connection was refused, because there are as many as may be. */
+  readonly onRefused: () => void;
 }
 
 export interface MetricsServer {
@@ -24,22 +28,20 @@ export interface MetricsServer {
 
 /** More than a few scrapers there are not; who comes beyond that is refused before it costs anything. */
 const maxConnections = 16;
-/** A page is some 50 kB: who has not taken it after so long is cut off. */
-const clientMs = 10_000;
-
 /**
  * Serves `/metrics`, `/-/healthy` (200 while the loop turns) and `/-/ready` over HTTP.
  *
- * Bounds: 16 connections, 4 KiB of request headers, 10 s from the first byte of a connection to its end. A request body is never read.
+ * Bounds: 16 connections, 4 KiB of request headers, `clientMs` from the beginning of a connection to its end. A request body is never read.
  *
  * @throws an Error that says what to do if the address cannot be had
  */
-export async function serveMetrics({ host, port }: MetricsServerSettings, told: Told): Promise<MetricsServer> {
+export async function serveMetrics({ host, port, clientMs = 10_000 }: MetricsServerSettings, told: Told): Promise<MetricsServer> {
   const server = createServer(
     { maxHeaderSize: 4_096, headersTimeout: clientMs, requestTimeout: clientMs, keepAlive: false, connectionsCheckingInterval: 1_000 },
     (request, response) => void answer(request, response, told),
   );
   server.maxConnections = maxConnections;
+  server.on('drop', told.onRefused);
   server.on('connection', (socket) => {
     // A time limit on the whole connection, not on silence: a client that takes one byte a second is never silent.
     const limit = setTimeout(() => socket.destroy(), clientMs);

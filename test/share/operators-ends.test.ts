@@ -185,7 +185,10 @@ describe('asked of a real Prometheus that scrapes a real /metrics', { skip: with
     const metrics = createMetrics({ version: '0.1.0', node: process.version, commit: 'abcdef0' });
     metrics.configure(configured, Date.now());
     metrics.onScrape(() => drive(metrics));
-    server = await serveMetrics({ host: '127.0.0.1', port: 0 }, { text: metrics.text, missing: () => undefined, onError: assert.ifError });
+    server = await serveMetrics(
+      { host: '127.0.0.1', port: 0 },
+      { text: metrics.text, missing: () => undefined, onError: assert.ifError, onRefused: assert.fail },
+    );
     prometheus = await startPrometheus({ port: server.address.port, ruleFiles: [files.rules] });
     await prometheus.until('count_over_time(up{job="sluice"}[1m])', (found) => (found[0]?.value ?? 0) >= 5);
     variables = { job: ['sluice'], instance: [`127.0.0.1:${server.address.port}`], jail: ['manual', ...configured.jails] };

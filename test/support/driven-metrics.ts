@@ -14,8 +14,9 @@ export const configured = {
     { name: 'postfix', patterns: ['relay-denied', 'sasl-failed', 'unknown-user'] },
     { name: 'sshd', patterns: ['failed-login'] },
   ],
-  sets: ['g1_h4', 'g1_h6', 'all_h4'],
 } as const satisfies Configured;
+
+const sets = ['tcp_25_465_587_h4', 'tcp_25_465_587_m6_64', 'all_h4'];
 
 function prefix(text: string): Prefix {
   const parsed = parsePrefix(text);
@@ -50,7 +51,8 @@ export function drive(metrics: Metrics): void {
       for (const reason of ['expired', 'manual'] as const) jail.unbanned({ subject, observe: false }, reason);
     }
   }
-  for (const name of configured.sets) {
+  metrics.kernelSets(sets);
+  for (const name of sets) {
     const set = metrics.set(name);
     set.elements.set(40);
     set.capacity.set(65_536);
