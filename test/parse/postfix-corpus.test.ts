@@ -19,7 +19,6 @@ interface JournalEntry {
   readonly SYSLOG_FACILITY: string;
   readonly PRIORITY: string;
   readonly _SOURCE_REALTIME_TIMESTAMP: string;
-  readonly SYSLOG_TIMESTAMP: string;
 }
 
 /** Forms that carry the same messages, how each is read, and what each has lost on its way. */
@@ -97,7 +96,7 @@ function readJournal(): { text: string; program: string; pid: string | undefined
       pid: entry.SYSLOG_PID,
       facility: Number(entry.SYSLOG_FACILITY),
       severity: Number(entry.PRIORITY),
-      sentMs: Number(entry._SOURCE_REALTIME_TIMESTAMP) / 1_000,
+      sentMs: Number(entry['_SOURCE_REALTIME_TIMESTAMP']) / 1_000,
     };
   });
 }
