@@ -1,11 +1,11 @@
-import { type AllowReply, type BanReply, maxTargets, type ReloadReply, type UnbanReply } from '../control/protocol.ts';
+import { type AllowReply, type BanReply, type DisallowReply, maxTargets, type ReloadReply, type UnbanReply } from '../control/protocol.ts';
 import { printable } from '../diagnostic.ts';
 import { parseDuration } from '../duration.ts';
 import type { Given } from './command.ts';
 import { daemonOf, printJson } from './daemon.ts';
 import { exit, UsageError } from './exit.ts';
 import { type Paint, paintFor } from './paint.ts';
-import { formatAllowed, formatBanned, formatUnbanned } from './show-results.ts';
+import { formatAllowed, formatBanned, formatDisallowed, formatUnbanned } from './show-results.ts';
 import { readTargets } from './targets.ts';
 
 /** The commands that change something. Each returns the exit code when store and kernel both have it. */
@@ -47,8 +47,15 @@ export async function unban(given: Given): Promise<number> {
 
 export async function allow(given: Given): Promise<number> {
   const length = lengthOf(given);
+  if (given.on('remove') && length !== undefined) throw new UsageError('--remove and --for exclude each other');
   const targets = await readTargets(given.operands, process.stdin);
   const daemon = daemonOf(given);
+  if (given.on('remove')) {
+    const ask = async (part: readonly string[]) => (await daemon.post<DisallowReply>('/v1/disallow', { targets: part })).results;
+    const taken = await inParts(targets, ask);
+    report(given, taken, formatDisallowed);
+    return taken.some(({ removed }) => removed) ? exit.ok : exit.nothing;
+  }
   const results = await inParts(targets, async (part) => {
     return (await daemon.post<AllowReply>('/v1/allow', { targets: part, forMs: length ?? null })).results;
   });

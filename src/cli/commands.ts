@@ -214,10 +214,13 @@ export const commands: readonly Command[] = [
   {
     name: 'allow',
     group: 'act',
-    usage: 'ADDRESS[/LEN]... [--for DURATION] [--json]',
+    usage: 'ADDRESS[/LEN]... [--for DURATION | --remove] [--json]',
     about: 'Never ban these, and lift the bans they have.',
-    details: ['It is stored. Without --for: for good. A later "allow" for the same address replaces the earlier.'],
-    flags: [forLength, json, socket],
+    details: [
+      'It is stored. Without --for: until it is taken back. A later "allow" for the same address replaces the earlier.',
+      'Exit: 5 if --remove found nothing to take back.',
+    ],
+    flags: [forLength, { name: 'remove', about: 'Take an earlier "allow" back; what the configuration allows stays.' }, json, socket],
     operands: someAddresses,
     run: async (given) => (await import('./act.ts')).allow(given),
   },

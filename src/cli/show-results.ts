@@ -1,4 +1,4 @@
-import type { AllowReply, BanResult, UnbanReply } from '../control/protocol.ts';
+import type { AllowReply, BanResult, DisallowReply, UnbanReply } from '../control/protocol.ts';
 import { printable } from '../diagnostic.ts';
 import { formatSubject } from '../model/address.ts';
 import { formatUntil } from './moment.ts';
@@ -43,6 +43,11 @@ export function formatAllowed({ prefix, until, count, lifted }: AllowReply['resu
   const jails = [...new Set(lifted.map(({ jail }) => printable(jail)))].join(', ');
   const freed = count === 0 ? '' : `, ${bans(count)} lifted (${jails})`;
   return { done: true, text: `allowed ${paint('heading', formatSubject(prefix))} ${formatUntil(until, nowMs)}${freed}` };
+}
+
+export function formatDisallowed({ prefix, removed }: DisallowReply['results'][number], _nowMs: number, paint: Paint): ResultLine {
+  if (!removed) return { done: false, text: `${formatSubject(prefix)} was not allowed by "sluice allow"` };
+  return { done: true, text: `no longer allowed ${paint('heading', formatSubject(prefix))}` };
 }
 
 function bans(count: number): string {

@@ -22,6 +22,7 @@ import type { Target } from './target.ts';
  *     POST /v1/ban      BanRequest     BanReply
  *     POST /v1/unban    UnbanRequest   UnbanReply
  *     POST /v1/allow    AllowRequest   AllowReply
+ *     POST /v1/disallow DisallowRequest DisallowReply
  *     POST /v1/reload                  ReloadReply
  *
  * Anything that cannot be answered is a Refusal with a status of 400 and above.
@@ -214,6 +215,15 @@ export interface AllowReply {
   }[];
 }
 
+/** Body of POST /v1/disallow: takes back what `allow` stored for exactly these; what the configuration allows stays. */
+export interface DisallowRequest {
+  readonly targets: readonly string[];
+}
+
+export interface DisallowReply {
+  readonly results: readonly { readonly target: string; readonly prefix: Prefix; readonly removed: boolean }[];
+}
+
 export type ReloadReply =
   /** `changes`: one sentence each: `jail ssh is new`, `jail old is gone: 3 bans lifted`. Empty: nothing differs. */
   | { readonly outcome: 'reloaded'; readonly changes: readonly string[]; readonly warnings: readonly string[] }
@@ -268,5 +278,7 @@ export interface DaemonApi {
   readonly unban: (request: { readonly targets: readonly Target[] } | { readonly all: true }) => Promise<UnbanReply>;
   /** @param forMs Infinity: until taken back. An address is that one address, in IPv6 too. */
   readonly allow: (request: { readonly prefixes: readonly Prefix[]; readonly forMs: number }) => Promise<AllowReply>;
+  /** Takes back an `allow` of exactly that prefix. */
+  readonly disallow: (request: { readonly prefixes: readonly Prefix[] }) => Promise<DisallowReply>;
   readonly reload: () => Promise<ReloadReply>;
 }

@@ -13,6 +13,7 @@ const forMs = v.optional(v.nullable(v.pipe(v.number(), v.finite(), v.minValue(1)
 export const banBody = v.strictObject({ targets, jail: v.optional(v.string()), forMs });
 export const unbanBody = v.union([v.strictObject({ targets }), v.strictObject({ all: v.literal(true) })]);
 export const allowBody = v.strictObject({ targets, forMs });
+export const disallowBody = v.strictObject({ targets });
 
 /**
  * Reads the JSON body of a request and checks it.

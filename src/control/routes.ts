@@ -5,7 +5,7 @@ import { parseAddress } from '../model/address.ts';
 import { didYouMean } from '../model/spelling.ts';
 import { createEventStream } from './event-stream.ts';
 import { type DaemonApi, RefusalError } from './protocol.ts';
-import { allowBody, banBody, parseTargets, readBody, unbanBody } from './request-body.ts';
+import { allowBody, banBody, disallowBody, parseTargets, readBody, unbanBody } from './request-body.ts';
 import { exactPrefix } from './target.ts';
 
 const limits = {
@@ -143,6 +143,14 @@ export function createAnswerer(
       handle: async ({ request, response }) => {
         const body = await readBody(request, allowBody);
         sendJson(response, await daemon.allow({ prefixes: parseTargets(body.targets).map(exactPrefix), forMs: body.forMs ?? Infinity }));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/disallow',
+      handle: async ({ request, response }) => {
+        const body = await readBody(request, disallowBody);
+        sendJson(response, await daemon.disallow({ prefixes: parseTargets(body.targets).map(exactPrefix) }));
       },
     },
     { method: 'POST', path: '/v1/reload', handle: async ({ response }) => sendJson(response, await daemon.reload()) },

@@ -45,7 +45,7 @@ describe('help', () => {
   });
 });
 
-describe('a command line that is none of ours: exit 2, what is wrong, and where to read on', () => {
+describe('a command line that is none of ours: exit 2, what is wrong, and where to read on', { concurrency: 2 }, () => {
   const cases: readonly [words: readonly string[], stderr: string][] = [
     [['bann'], 'sluice: there is no command "bann"; did you mean "ban"?\nSee: sluice help\n'],
     [['banned'], 'sluice: there is no command "banned"; here it is "sluice list"\nSee: sluice help\n'],
@@ -84,6 +84,7 @@ describe('a command line that is none of ours: exit 2, what is wrong, and where 
       ['unban', '--offline', '192.0.2.1'],
       "sluice unban: --offline goes with --all: single bans are the daemon's to lift\nSee: sluice help unban\n",
     ],
+    [['allow', '192.0.2.1', '--remove', '--for', '1d'], 'sluice allow: --remove and --for exclude each other\nSee: sluice help allow\n'],
     [['events', '-n', 'ten'], 'sluice events: --last: "ten" is not a number of events\nSee: sluice help events\n'],
     [['test', 'mail.log'], 'sluice test: what to look for? Give --filter, --pattern or --regex\nSee: sluice help test\n'],
     [
@@ -326,6 +327,18 @@ describe('acting', () => {
     assert.equal(stdout, 'allowed 203.0.113.0/24 for ever, 1 ban lifted (postfix-auth)\nallowed 2001:db8::1 for ever\n');
     const withEnd = await runSluice(['allow', '192.0.2.1', '--for', '1d', '--socket', socketPath]);
     assert.match(withEnd.stdout, new RegExp(`^allowed 192\\.0\\.2\\.1 until ${when}\\n$`));
+  });
+
+  test('allow --remove takes it back; what was not allowed is exit 5', async (t) => {
+    const { socketPath } = await serve(t, createSampleDaemon().api);
+    const both = await runSluice(['allow', '--remove', '2001:db8::1', '192.0.2.1', '--socket', socketPath]);
+    assert.deepEqual(both, {
+      code: 0,
+      signal: null,
+      stdout: 'no longer allowed 2001:db8::1\n',
+      stderr: '192.0.2.1 was not allowed by "sluice allow"\n',
+    });
+    assert.equal((await runSluice(['allow', '--remove', '192.0.2.1', '--socket', socketPath])).code, 5);
   });
 
   test('addresses come from stdin too: 2,500 of them in parts, in order, comments and blank lines left out', async (t) => {

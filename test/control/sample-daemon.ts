@@ -188,6 +188,12 @@ export function createSampleDaemon(replaced: Partial<DaemonApi> = {}): SampleDae
       const until = Number.isFinite(request.forMs) ? at(Date.now() + request.forMs) : null;
       return Promise.resolve({ results: request.prefixes.map((each) => ({ target: each, prefix: each, until, ...lift(concerns(each)) })) });
     },
+    disallow: (request) => {
+      calls.push({ disallow: request });
+      return Promise.resolve({
+        results: request.prefixes.map((each) => ({ target: each, prefix: each, removed: each.startsWith('2001:') })),
+      });
+    },
     reload: () => Promise.resolve({ outcome: 'reloaded', changes: ['jail ssh is new'], warnings: [] }),
     ...replaced,
   };

@@ -98,9 +98,11 @@ describe('what acts reaches the daemon parsed', () => {
     const body = JSON.stringify({ targets: ['2001:db8::1'] });
     await exchange(socketPath, { method: 'POST', path: '/v1/ban', body });
     await exchange(socketPath, { method: 'POST', path: '/v1/allow', body });
+    await exchange(socketPath, { method: 'POST', path: '/v1/disallow', body });
     assert.deepEqual(daemon.calls, [
       { ban: { targets: [{ kind: 'address', address: address('2001:db8::1') }], jail: undefined, forMs: undefined } },
       { allow: { prefixes: [prefix('2001:db8::1/128')], forMs: Infinity } },
+      { disallow: { prefixes: [prefix('2001:db8::1/128')] } },
     ]);
   });
 
