@@ -145,8 +145,8 @@ class SourceWriter {
     }
     // An address must not end in the middle of a word: `192.0.2.1-x.example` is a name. A literal behind it says what stands there.
     if (literal === undefined) return this.sealed(() => `${run(undefined)}(?![0-9A-Za-z_%.:-])`);
-    // Colons and dots belong to addresses: the address reaches to the last place within its run where the literal stands.
-    if (/^[:.]/.test(literal)) return this.sealed(() => `${run(undefined)}(?=${literalSource(literal)})`);
+    // Colons and dots belong to addresses, so `{addr}: ` reaches to the last place within its run where the literal stands.
+    if (/^[:.][^0-9A-Fa-f:.]/.test(literal)) return this.sealed(() => `${run(undefined)}(?=${literalSource(literal)})`);
     return run(literal[0]);
   }
 

@@ -1,7 +1,7 @@
 import type { Pattern, PatternMatch } from '../../model/filter.ts';
 import { compileFixedPart } from './fixed-part.ts';
 import type { Fit, FixedPart } from './fixed-part.ts';
-import { copied } from './copied.ts';
+import { copied, hasBytes } from './message-text.ts';
 import { headSource, requiredLiterals } from './pattern-literals.ts';
 import { isAddress, isAnything } from './pattern-proof.ts';
 import type { Proof } from './pattern-proof.ts';
@@ -136,10 +136,4 @@ function matchOf(steps: readonly Step[], found: readonly Found[], text: string):
     }
   }
   return { address, captures };
-}
-
-/** Whether the text has that many bytes in UTF-8. Most answers need no counting: a code unit is one to three bytes. */
-function hasBytes(text: string, bytes: number): boolean {
-  if (text.length >= bytes) return true;
-  return text.length * 3 >= bytes && Buffer.byteLength(text) >= bytes;
 }

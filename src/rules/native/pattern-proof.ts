@@ -39,13 +39,11 @@ export function provePattern(syntax: PatternSyntax, wanted: Wanted): Proved {
     if (wanted === 'address' && !mentionsAddress(syntax.parts)) mistakes.push(namesNobody(syntax));
     return { proof: 'none', mistakes };
   }
-  if (wanted !== 'address') {
-    const message =
-      wanted === 'nothing'
-        ? 'an exception names nobody: write {other:ip} for an address in it'
-        : 'the address is said twice: here, and by "address: remember..."';
-    if (wanted === 'remembered') mistakes.push(mistake(syntax.parts[place], message, 'write {other:ip} here, or remove "address:"'));
-    else return { proof: 'none', mistakes };
+  // An exception may hold an address: it names nobody.
+  if (wanted === 'nothing') return { proof: 'none', mistakes };
+  if (wanted === 'remembered') {
+    const message = 'the address is said twice: here, and by "address: remember..."';
+    return { proof: 'none', mistakes: [...mistakes, mistake(syntax.parts[place], message, 'write {other:ip} here, or remove "address:"')] };
   }
   const { proof, mistake: moved } = proveAddress(syntax, place);
   if (moved !== undefined) mistakes.push(moved);

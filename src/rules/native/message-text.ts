@@ -12,3 +12,9 @@ export function copied(part: string, whole: string): string {
   const encoding = /[^\0-\xff]/.test(part) ? 'utf16le' : 'latin1';
   return Buffer.from(part, encoding).toString(encoding);
 }
+
+/** Whether the text has that many bytes in UTF-8. Most answers need no counting: a code unit is one to three bytes. */
+export function hasBytes(text: string, bytes: number): boolean {
+  if (text.length >= bytes) return true;
+  return text.length * 3 >= bytes && Buffer.byteLength(text) >= bytes;
+}
