@@ -18,8 +18,11 @@ export function configJsonSchema(): string {
       return pattern === undefined ? jsonSchema : { ...jsonSchema, pattern };
     },
   });
-  const withoutFacts = (key: string, value: unknown) => (key === 'facts' ? undefined : value);
   return `${JSON.stringify({ title: 'Configuration of sluice', ...converted }, withoutFacts, 2)}\n`;
+}
+
+function withoutFacts(key: string, value: unknown): unknown {
+  return key === 'facts' ? undefined : value;
 }
 
 /** docs/configuration.md. @param example the text of share/sluice.yaml */

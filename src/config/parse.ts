@@ -22,6 +22,9 @@ export type ConfigReading =
   | { readonly kind: 'config'; readonly config: Config; readonly written: Written; readonly warnings: readonly Diagnostic[] }
   | { readonly kind: 'mistakes'; readonly diagnostics: readonly Diagnostic[] };
 
+/** More at once help nobody. */
+const maxMistakes = 100;
+
 /** Where reading begins at most ago, unless a source says otherwise. */
 const longestLookBackMs = 3_600_000;
 
@@ -46,8 +49,9 @@ export function parseConfig(files: readonly SourceFile[], context: ConfigContext
   const mistaken = new Set(diagnostics.map(({ file, line, column }) => `${file}:${line}:${column}`));
   const mistake: Report = (span, message, help) => {
     const place = `${span.file}:${span.line}:${span.column}`;
-    if (!mistaken.has(place)) diagnostics.push({ ...span, message, help, severity: 'error' });
+    if (mistaken.has(place) || mistaken.size >= maxMistakes) return;
     mistaken.add(place);
+    diagnostics.push({ ...span, message, help, severity: 'error' });
   };
   const warning: Report = (span, message, help) => {
     diagnostics.push({ ...span, message, help, severity: 'warning' });

@@ -8,6 +8,8 @@ export interface Parts {
   /** The value at the path with its defaults filled in, or undefined if there is a mistake in it, which is reported then. */
   readonly take: <const Schema extends v.GenericSchema>(schema: Schema, path: Path) => v.InferOutput<Schema> | undefined;
   readonly treeAt: (path: Path) => Tree | undefined;
+  /** An unknown key there was probably meant to be this one: that it is missing needs no further word. */
+  readonly guessed: (path: Path) => boolean;
   /** Reports a mistake at the value at the path; where nothing is written, at what would hold it. */
   readonly mistake: (path: Path, message: string, help?: string) => void;
   readonly warning: (path: Path, message: string, help?: string) => void;
@@ -34,6 +36,7 @@ export function partsOf({ tree, guessed }: Shaped, mistake: Report, warning: Rep
   return {
     take,
     treeAt: (path) => treeAt(tree, path),
+    guessed: (path) => guessed.has(pathKey(path)),
     mistake: (path, message, help) => mistake(spanAt(tree, path), message, help),
     warning: (path, message, help) => warning(spanAt(tree, path), message, help),
   };

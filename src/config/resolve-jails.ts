@@ -43,16 +43,17 @@ export function resolveJails(parts: Parts, defaults: Config['defaults'], context
     } else if (name === manualJail) {
       parts.mistake(path, `the jail "${manualJail}" exists already: it holds what "sluice ban" bans`, 'take another name');
     }
+    // Taken apart, so that a mistake elsewhere in the jail does not hide an unknown filter.
+    const filters = resolveFilters(parts, path, context);
+    const ports = resolvePorts(parts, path, filters ?? [], context);
     const read = parts.take(jailSchema, path);
     if (read === undefined) continue;
-    const ports = resolvePorts(parts, path, read, context);
-    const sound = checkFilters(parts, path, read.filters, context);
     const bantime = read.bantime === undefined ? defaults.bantime : resolveBantime(parts, [...path, 'bantime'], read.bantime);
     if (!read.enabled) disabled++;
-    if (!read.enabled || !sound || ports === undefined || bantime === undefined) continue;
+    if (!read.enabled || filters === undefined || ports === undefined || bantime === undefined) continue;
     jails.push({
       name,
-      filters: read.filters,
+      filters,
       maxretry: read.maxretry ?? defaults.maxretry,
       findtimeMs: read.findtime ?? defaults.findtimeMs,
       bantime,
@@ -61,7 +62,7 @@ export function resolveJails(parts: Parts, defaults: Config['defaults'], context
       observe: read.observe,
     });
   }
-  if (names.length === disabled) {
+  if (names.length === disabled && !parts.guessed(['jails'])) {
     const what =
       names.length === 0 ? 'no jail is named: nobody would ever be banned' : 'every jail is disabled: nobody would ever be banned';
     const help =
@@ -88,11 +89,15 @@ function resolveBantime(parts: Parts, path: Path, written: WrittenBantime): Bant
   return undefined;
 }
 
-function checkFilters(parts: Parts, path: Path, references: readonly string[], { filters, brokenFilters }: JailContext): boolean {
+/** @returns undefined after a mistake, or if there is no list: the jail as a whole tells that */
+function resolveFilters(parts: Parts, path: Path, { filters, brokenFilters }: JailContext): readonly string[] | undefined {
   const listPath = [...path, 'filters'];
+  if (parts.treeAt(listPath) === undefined) return undefined;
+  const references = parts.take(jailSchema.entries.filters, listPath);
+  if (references === undefined) return undefined;
   if (references.length === 0) {
     parts.mistake(listPath, 'the list of filters is empty: the jail would never ban', 'name one, or write "enabled: false"');
-    return false;
+    return undefined;
   }
   let sound = true;
   const wrong = (index: number, message: string, help?: string) => {
@@ -117,19 +122,17 @@ function checkFilters(parts: Parts, path: Path, references: readonly string[], {
       wrong(index, `the filter "${name}" has no pattern "${pattern}"${didYouMean(pattern, names)}`, `its patterns are ${names.join(', ')}`);
     }
   }
-  return sound;
+  return sound ? references : undefined;
 }
 
-function resolvePorts(
-  parts: Parts,
-  path: Path,
-  { filters, ports }: { readonly filters: readonly string[]; readonly ports?: 'all' | readonly (string | number)[] | undefined },
-  context: JailContext,
-): Ports | undefined {
-  if (ports === undefined) return defaultPorts(filters, context.filters);
+function resolvePorts(parts: Parts, path: Path, filters: readonly string[], context: JailContext): Ports | undefined {
+  const portsPath = [...path, 'ports'];
+  if (parts.treeAt(portsPath) === undefined) return defaultPorts(filters, context.filters);
+  const ports = parts.take(jailSchema.entries.ports, portsPath);
+  if (ports === undefined) return undefined;
   const parsed = parsePorts(ports, context.services);
   if (parsed.kind === 'ports') return parsed.ports;
-  for (const { index, message } of parsed.mistakes) parts.mistake([...path, 'ports', ...(ports.length === 0 ? [] : [index])], message);
+  for (const { index, message } of parsed.mistakes) parts.mistake(ports.length === 0 ? portsPath : [...portsPath, index], message);
   return undefined;
 }
 

@@ -3,7 +3,7 @@ import type { SyslogSettings } from '../model/source.ts';
 import type { Begin, Config, FileSource, JournalSource } from './config.ts';
 import { formatSyslogListen } from './listen.ts';
 import type { Parts } from './part.ts';
-import { file, sources, syslog } from './schema.ts';
+import { file, sources, syslog } from './schema-sources.ts';
 
 const loopback: Readonly<Record<'ipv4' | 'ipv6', Prefix | undefined>> = { ipv4: parsePrefix('127.0.0.0/8'), ipv6: parsePrefix('::1/128') };
 

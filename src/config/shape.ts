@@ -86,8 +86,7 @@ function shaped(schema: v.GenericSchema, tree: Tree, path: readonly string[], re
   }
   if (tree.kind !== 'map') {
     const what = entries === undefined ? 'a mapping from names to settings' : `a mapping with ${orList(Object.keys(entries))}`;
-    const help = tree.kind === 'scalar' && /:\S/.test(String(tree.value)) ? 'a key needs a space behind its colon' : undefined;
-    report(tree.span, `found ${found(tree)}, wanted ${what}`, help);
+    report(tree.span, `found ${found(tree)}, wanted ${what}`, tree.kind === 'scalar' ? keyFor(String(tree.value), entries) : undefined);
     return undefined;
   }
   return { ...tree, entries: new Map(keptEntries(tree, shape, path, report, guessed)) };
@@ -154,6 +153,13 @@ function collectHomes(schema: v.GenericSchema, place: string, found: Map<string,
   if (item !== undefined) collectHomes(item, `${place}[]`, found);
   if (value !== undefined) collectHomes(value, `${place}.NAME`, found);
   for (const option of options ?? []) collectHomes(option, place, found);
+}
+
+/** What a text was probably meant to be, where a mapping is wanted. */
+function keyFor(written: string, entries: Shape['entries'] = {}): string | undefined {
+  if (/^[a-z_]+:\S/.test(written) && !/^[a-z]+:\/\//.test(written)) return 'a key needs a space behind its colon';
+  const name = ['path', 'listen', 'mode', 'socket'].find((each) => Object.hasOwn(entries, each));
+  return name === undefined ? undefined : `write { ${name}: ${written} }`;
 }
 
 function found(tree: Tree): string {

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Diagnostic } from '../diagnostic.ts';
 import type { Place } from './config.ts';
 import { explainYaml } from './yaml-mistakes.ts';
@@ -95,9 +95,9 @@ export function parseTree(
   const anchors = new Map<string, { readonly tree: Tree; readonly size: number } | undefined>();
 
   const convert = (node: unknown, parent: Span, depth: number): { readonly tree: Tree; readonly size: number } => {
-    const nothing = { tree: { kind: 'scalar', span: parent, value: null }, size: 1 } as const;
+    const span = isNode(node) ? (rangeOf(node.range) ?? parent) : parent;
+    const nothing = { tree: { kind: 'scalar', span, value: null }, size: 1 } as const;
     if (isAlias(node)) {
-      const span = rangeOf(node.range) ?? parent;
       const target = anchors.get(node.source);
       if (target === undefined) {
         const because = anchors.has(node.source) ? 'stands within what it names' : 'names no anchor above it';
@@ -111,7 +111,6 @@ export function parseTree(
       return nothing;
     }
     if (!isScalar(node) && !isMap(node) && !isSeq(node)) return nothing;
-    const span = rangeOf(node.range) ?? parent;
     if (depth > maxDepth) {
       mistake(span, `nested more than ${maxDepth} deep`);
       return nothing;
@@ -174,7 +173,7 @@ export function parseTree(
   if (document.contents === null) return { tree: undefined, broken: false };
   const start = spanOf(0, 1);
   const { tree } = convert(document.contents, start, 0);
-  return { tree: tree.kind === 'scalar' && tree.value === null ? undefined : tree, broken: false };
+  return { tree: tree.kind === 'scalar' && tree.value === null ? undefined : tree, broken: aliased > maxAliasedValues };
 }
 
 function sum(items: readonly { readonly size: number }[]): number {
@@ -229,5 +228,5 @@ export function mergeTrees(below: Tree | undefined, above: Tree | undefined): Tr
     const value = mergeTrees(below.entries.get(name)?.value, entry.value) ?? entry.value;
     entries.set(name, { key: entry.key, value });
   }
-  return { kind: 'map', span: above.span, entries };
+  return { kind: 'map', span: below.span, entries };
 }

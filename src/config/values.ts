@@ -35,7 +35,7 @@ function wanted(what: string, hint: Hint = () => '') {
 }
 
 /** What a text that was written shows of how it came about: '' if nothing. */
-type Hint = (written: string) => string;
+export type Hint = (written: string) => string;
 
 const switchHint: Hint = (written) => (/^(?:yes|no|on|off|y|n)$/i.test(written) ? ': in YAML 1.2 yes, no, on and off are texts' : '');
 
@@ -153,8 +153,8 @@ function networkTrap(written: string): string {
   const [, network = '', length] = /^([^/]*)(?:\/(.*))?$/s.exec(written) ?? [];
   const single = parsePrefix(network);
   if (single !== undefined && length !== undefined) {
-    const dotted = /^255\.\d+\.\d+\.\d+$/.test(length) ? ' (as a number of bits, not as a mask)' : '';
-    return `; the length after the slash is at most ${splitPrefix(single).length} here${dotted}`;
+    if (/^255\.\d+\.\d+\.\d+$/.test(length)) return '; a mask is written as a number of bits, such as /24';
+    return `; the length after the slash is at most ${splitPrefix(single).length} here`;
   }
   if (written.includes('%')) return '; without the zone behind "%"';
   if (/^0\d|\.0\d/.test(written)) return '; without leading zeros, which some programs read as octal';
@@ -184,12 +184,11 @@ function isTimezone(name: string): boolean {
 }
 
 /** A name that becomes a metric label and stands in messages. */
-export function word(what: string, pattern: RegExp, description: string) {
-  return text(
-    { type: 'name', pattern: pattern.source },
-    what,
-    (name): Read<string> => (pattern.test(name) ? { value: name } : { mistake: `found ${shown(name)}, wanted ${what}: ${description}` }),
-  );
+export function word(what: string, pattern: RegExp, description: string, hint: Hint = () => '') {
+  return text({ type: 'name', pattern: pattern.source }, what, (name): Read<string> => {
+    if (pattern.test(name)) return { value: name };
+    return { mistake: `found ${shown(name)}, wanted ${what}: ${description}${hint(name)}` };
+  });
 }
 
 /** `start`, `end`, or so long ago. */

@@ -27,6 +27,7 @@ const helps: Readonly<Partial<Record<YAMLParseError['code'], string>>> = {
 /** What is wrong with the YAML, and what to write instead. */
 export function explainYaml({ code, message }: YAMLParseError | YAMLWarning): Explanation {
   if (code === 'BAD_INDENT' && message.startsWith('Flow')) return { message: 'a "[" or "{" above is not closed', help: undefined };
+  if (message.startsWith('Implicit map keys')) return { message: 'a key needs a colon and a space behind it', help: undefined };
   const known = explanations[code];
   if (known !== undefined) return known;
   return { message: message.charAt(0).toLowerCase() + message.slice(1), help: helps[code] };
