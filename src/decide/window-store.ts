@@ -149,10 +149,10 @@ export class WindowStore {
   restore(key: SubjectKey, failuresMs: readonly number[], nowMs: number): boolean {
     if (failuresMs.length === 0 || this.#table.size >= this.#limits.maxSubjects || this.#full() || this.#table.find(key) !== -1)
       return false;
-    const enough = 2 * this.#policyOf(laneOf(key)).maxretry;
     const row = this.#table.add(key);
     let head = 0;
-    for (const atMs of failuresMs.slice(-enough)) head = this.#lists.insert(head, { atMs, weight: 1, maxWeight: enough });
+    // As it was: if maxretry is less than it was then, the next failure trims it.
+    for (const atMs of failuresMs) head = this.#lists.insert(head, { atMs, weight: 1, maxWeight: failuresMs.length });
     this.#head.set(row, head);
     this.#touchedMs.set(row, nowMs);
     this.#changes.known(row);
