@@ -137,13 +137,19 @@ function toRefusal(status: number, text: string): RefusalError {
     if (typeof document === 'object' && document !== null && 'error' in document) {
       const { error } = document;
       if (typeof error === 'object' && error !== null && 'code' in error && 'message' in error) {
-        if (isRefusalCode(error.code) && typeof error.message === 'string') return new RefusalError(error.code, error.message);
+        if (isRefusalCode(error.code) && typeof error.message === 'string')
+          return new RefusalError(error.code, error.message + advice(error.code));
       }
     }
   } catch {
     // Not from a sluice of this version: the status says as much as there is to say.
   }
   return new RefusalError('failed', `The daemon answered with HTTP status ${status} and no reason; is that socket sluice's?`);
+}
+
+/** After an upgrade the old daemon goes on until it is restarted. */
+function advice(code: RefusalCode): string {
+  return code === 'unknown_path' ? '. The daemon is of another version than this command ("sluice ping" tells which): restart it.' : '';
 }
 
 function isRefusalCode(value: unknown): value is RefusalCode {

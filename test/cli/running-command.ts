@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { program } from '../environment.ts';
 
 const sluice = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 
@@ -19,16 +20,20 @@ export function runSluice(
   words: readonly string[],
   {
     env = {},
+    namespace,
     input = '',
     onStdout = () => undefined,
   }: {
     readonly env?: Readonly<Record<string, string>>;
+    /** Network namespace to run in. */
+    readonly namespace?: string;
     readonly input?: string | Buffer;
     readonly onStdout?: (soFar: string, kill: (signal: NodeJS.Signals) => void) => void;
   } = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(sluice, words, {
+    const [command, ...before] = namespace === undefined ? [sluice] : [program('ip') ?? 'ip', 'netns', 'exec', namespace, sluice];
+    const child = spawn(command, [...before, ...words], {
       env: { PATH: process.env['PATH'] ?? '', TZ: 'Europe/Berlin', SLUICE_SOCKET: '/nonexistent/sluice.sock', ...env },
       stdio: 'pipe',
     });

@@ -99,6 +99,14 @@ describe('an answer that is none', () => {
   }
 });
 
+test('a daemon that does not know a request is of another version', async (t) => {
+  const { socketPath } = await serve(t, createSampleDaemon().api);
+  await assert.rejects(createClient([socketPath]).get('/v1/new'), {
+    code: 'unknown_path',
+    message: /^nothing answers at \/v1\/new\. The daemon is of another version/,
+  });
+});
+
 describe('following events', () => {
   test('gives the recent ones and then each as it happens', async (t) => {
     const { api, feed } = createSampleDaemon();
