@@ -1,0 +1,125 @@
+import type { Prefix } from '../model/address.ts';
+import type { KernelChange } from '../model/decision.ts';
+import type { Ports } from '../model/filter.ts';
+import { createDropCounts, type DropCount } from './drop-counts.ts';
+import { compareListing, type Drift } from './kernel-listing.ts';
+import { listTable } from './kernel-table.ts';
+import { countBySet, layoutOf, withPlace } from './layout.ts';
+import { startNftChild } from './nft-child.ts';
+import { shapeOf } from './nft-script.ts';
+import { createTransactions, type TransactionHooks } from './transactions.ts';
+import type { Settled } from './waiters.ts';
+
+export interface EnforcerOptions {
+  /** Absolute path of nft. */
+  readonly nft: string;
+  /** Every element that should be in the kernel now, as puts, observe bans left out; asked at a start and after a loss. */
+  readonly currentState: () => Iterable<KernelChange>;
+  /** Where the directory for nft's batch files is made; undefined: a tmpfs place. */
+  readonly directory?: string | undefined;
+  /** Elements that one set takes. An empty set of a million costs 0.5 MB. */
+  readonly setSize?: number;
+  /** Elements in one transaction: 5,000 hold up others for 30 ms, 100,000 for 300 ms. */
+  readonly batchElements?: number;
+  /** An nft that takes longer is ended; ms. */
+  readonly timeoutMs?: number;
+  /** How often the table is looked at, ms. One look takes nft 3 ms. */
+  readonly pollMs?: number;
+  /** Changes that may wait while nft does not answer; beyond, they are written from currentState when it does again. */
+  readonly maxWaiting?: number;
+}
+
+export interface EnforcerHooks extends TransactionHooks {
+  /** The kernel's table is not as it should be; it is mended at once. */
+  readonly drift: (found: readonly Drift[]) => void;
+}
+
+export interface Wanted {
+  /** Every distinct list of ports of the jails that act. */
+  readonly lists: readonly Ports[];
+  /** Prefix lengths that the jails ban, beside single addresses. Others are added when they come. */
+  readonly lengths: { readonly ipv4: readonly number[]; readonly ipv6: readonly number[] };
+  /** Never dropped by the kernel, whatever is banned. */
+  readonly allow: readonly Prefix[];
+}
+
+export interface Enforcer {
+  /** Makes the table and writes currentState. Sets that are there keep what they hold. @returns when all is in the kernel, or why not yet */
+  readonly start: (wanted: Wanted) => Promise<Settled>;
+  /** After a reload: sets that no jail uses any more are removed, with what they hold; the others keep it. */
+  readonly configure: (wanted: Wanted) => Promise<Settled>;
+  /** Never waits. What is decided while a transaction is on its way goes into the next one. */
+  readonly apply: (changes: readonly KernelChange[]) => void;
+  /** When everything applied so far is in the kernel, or why it is not yet. */
+  readonly settled: () => Promise<Settled>;
+  /** Cheap if nothing has changed. */
+  readonly setAllow: (allow: readonly Prefix[]) => void;
+  /** Dropped since the start, by set. As of the last look, at most pollMs ago. */
+  readonly packets: () => ReadonlyMap<string, DropCount>;
+  /** Elements by set, from currentState: O(bans). */
+  readonly elements: () => ReadonlyMap<string, number>;
+  readonly setSize: number;
+  /** Writes what waits, if nft answers, and ends the children. Bans stay in force. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts the children that run nft: call it before anything large is loaded. */
+export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): Enforcer {
+  const { nft, directory, currentState, timeoutMs = 10_000, pollMs = 500 } = options;
+  const { setSize = 1_000_000, batchElements = 5_000, maxWaiting = 100_000 } = options;
+  const child = startNftChild({ nft, directory, timeoutMs });
+  // Looking does not stand in the way of banning.
+  const looking = startNftChild({ nft, directory, timeoutMs });
+  const transactions = createTransactions({ child, currentState, setSize, batchElements, maxWaiting }, hooks);
+  const drops = createDropCounts();
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  const look = async (): Promise<void> => {
+    const before = transactions.shaped();
+    const listed = await listTable(looking);
+    if (stopped) return;
+    timer = setTimeout(() => void look(), pollMs);
+    if (listed.kind === 'problem') return;
+    drops.take(listed.listing.counters);
+    // While the table was being changed by ourselves, it may have shown either form.
+    if (before === undefined || transactions.shaped() !== before) return;
+    const found = compareListing(shapeOf(transactions.layout()), listed.listing);
+    for (const name of transactions.renewed(listed.listing))
+      found.push({ kind: 'missing', what: 'element', name, count: countBySet(transactions.layout(), currentState()).get(name) ?? 0 });
+    if (found.length === 0) return;
+    hooks.drift(found);
+    transactions.shape(transactions.layout());
+  };
+
+  const configure = ({ lists, lengths, allow }: Wanted): Promise<Settled> => {
+    let layout = layoutOf(lists, lengths, allow);
+    // Bans by hand have lengths that no jail names.
+    for (const change of currentState()) layout = withPlace(layout, change);
+    transactions.shape(layout);
+    return transactions.settled(true);
+  };
+
+  return {
+    setSize,
+    start: (wanted) => {
+      timer = setTimeout(() => void look(), pollMs);
+      return configure(wanted);
+    },
+    configure,
+    apply: transactions.add,
+    settled: () => transactions.settled(false),
+    setAllow: (allow) => {
+      const layout = transactions.layout();
+      if (allow.length === layout.allow.length && allow.every((prefix, index) => prefix === layout.allow[index])) return;
+      transactions.shape({ ...layout, allow });
+    },
+    packets: drops.totals,
+    elements: () => countBySet(transactions.layout(), currentState()),
+    stop: async () => {
+      stopped = true;
+      clearTimeout(timer);
+      await Promise.all([transactions.stop(), looking.stop()]);
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { type Listing, listingArgs, parseListing, staleIn } from './kernel-listing.ts';
+import type { Layout } from './layout.ts';
+import type { NftChild, Ran } from './nft-child.ts';
+import { type NftProblem, readNftError } from './nft-error.ts';
+import { ensureScript, nothingStale, shapeOf } from './nft-script.ts';
+
+/** A larger listing is other people's rules by the hundred thousand; ours is some 20 KB. */
+const maxListingBytes = 32 * 1_024 * 1_024;
+
+export type Listed = { readonly kind: 'listing'; readonly listing: Listing } | { readonly kind: 'problem'; readonly problem: NftProblem };
+
+/** What nft did, in one vocabulary. @returns undefined if it did what it was told */
+export function problemOf(ran: Ran): NftProblem | undefined {
+  switch (ran.kind) {
+    case 'exit':
+      return ran.code === 0 ? undefined : readNftError(ran.code, ran.stderr);
+    case 'timeout':
+      return { kind: 'timeout', line: undefined, text: `nft did not end within ${(ran.tookMs / 1_000).toFixed(1)} s` };
+    case 'gone':
+      return { kind: 'timeout', line: undefined, text: ran.why };
+  }
+}
+
+/** Shows our table without its elements. */
+export async function listTable(child: NftChild): Promise<Listed> {
+  const ran = await child.run({ program: 'nft', args: listingArgs, maxOutputBytes: maxListingBytes });
+  const problem = problemOf(ran);
+  if (problem !== undefined) return { kind: 'problem', problem };
+  const listing = ran.kind === 'exit' ? parseListing(ran.stdout) : undefined;
+  if (listing === undefined)
+    return { kind: 'problem', problem: { kind: 'other', line: undefined, text: 'nft -j did not print JSON: is it built without?' } };
+  return { kind: 'listing', listing };
+}
+
+export type Ensured =
+  /** `emptied`: sets that hold nothing now, because they are new, or made anew. `existed`: the others. */
+  { readonly kind: 'ensured'; readonly emptied: ReadonlySet<string> } | { readonly kind: 'problem'; readonly problem: NftProblem };
+
+/** Our table in the kernel, without the elements of the ban sets. */
+export interface KernelTable {
+  /** Makes the table as the layout says; what the kept sets hold stays. Removes what the layout does not name. */
+  readonly ensure: (layout: Layout, tookMs: (ran: Ran) => void) => Promise<Ensured>;
+  /** Sets that were made anew by somebody since `ensure`, so that they have lost their elements. */
+  readonly renewed: (listing: Listing) => string[];
+}
+
+/** @param setSize elements that one set takes */
+export function createKernelTable(child: NftChild, setSize: number): KernelTable {
+  let handles: ReadonlyMap<string, string> | undefined;
+  let fresh = false;
+  let keepStale = false;
+  return {
+    ensure: async (layout, done) => {
+      const before = await listTable(child);
+      if (before.kind === 'problem') return before;
+      handles ??= before.listing.sets;
+      const stale = keepStale ? nothingStale : staleIn(shapeOf(layout), before.listing);
+      const ran = await child.run({ program: 'nft', args: ['-f', '-'], input: ensureScript(layout, setSize, stale, fresh) });
+      done(ran);
+      const problem = problemOf(ran);
+      if (problem !== undefined) {
+        // A definition that nft cannot change: begin again, once. Somebody's own rule looks into a set that should go: leave it.
+        fresh = problem.kind === 'changed' && !fresh;
+        keepStale = problem.kind === 'busy' && !keepStale;
+        return { kind: 'problem', problem };
+      }
+      fresh = false;
+      const after = await listTable(child);
+      if (after.kind === 'problem') return after;
+      const known = handles;
+      handles = after.listing.sets;
+      return {
+        kind: 'ensured',
+        emptied: new Set([...handles].filter(([name, handle]) => known.get(name) !== handle).map(([name]) => name)),
+      };
+    },
+    renewed: ({ sets }) =>
+      [...(handles ?? [])].filter(([name, handle]) => sets.has(name) && sets.get(name) !== handle).map(([name]) => name),
+  };
+}
