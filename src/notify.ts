@@ -58,6 +58,8 @@ export function createNotifier({ environment, pid, healthy, onError, program = '
         maxBuffer: 4_096,
         stdin: 'ignore',
         reject: false,
+        // Else execa listens for SIGTERM as long as the child runs, and a SIGTERM that comes as it ends is heard by nobody.
+        cleanup: false,
       });
       if (told.failed) onError(new Error(`Cannot tell systemd: ${told.shortMessage ?? 'systemd-notify failed'}`, { cause: told }));
     });

@@ -46,6 +46,7 @@ describe('what the daemon needs of its unit', () => {
     ['ProcSubset', undefined, 'journalctl -f fails without /proc/sys/kernel/random/boot_id'],
     ['MemoryDenyWriteExecute', undefined, 'V8 aborts'],
     ['PrivateUsers', undefined, 'the capability would not hold for the network of the host'],
+    ['ConfigurationDirectory', undefined, 'the account would own /etc/sluice and could write its own rules'],
     ['PrivateNetwork', undefined, 'there would be nothing to protect'],
     ['RuntimeDirectory', 'sluice', '/run/sluice/control.sock'],
     ['StateDirectory', 'sluice', '/var/lib/sluice/sluice.db'],
