@@ -1,12 +1,14 @@
-import type { Prefix } from '../model/address.ts';
+import type { Address, Prefix } from '../model/address.ts';
 import type { KernelChange } from '../model/decision.ts';
 import type { Ports } from '../model/filter.ts';
 import { createDropCounts, type DropCount } from './drop-counts.ts';
 import { compareListing, type Drift } from './kernel-listing.ts';
+import { type LookedUp, lookUp } from './kernel-lookup.ts';
 import { listTable } from './kernel-table.ts';
 import { countBySet, layoutOf, withPlace } from './layout.ts';
 import { startNftChild } from './nft-child.ts';
 import { shapeOf } from './nft-script.ts';
+import { createSocketKiller } from './socket-kill.ts';
 import { createTransactions, type TransactionHooks } from './transactions.ts';
 import type { Settled } from './waiters.ts';
 
@@ -17,6 +19,8 @@ export interface EnforcerOptions {
   readonly currentState: () => Iterable<KernelChange>;
   /** Where the directory for nft's batch files is made; undefined: a tmpfs place. */
   readonly directory?: string | undefined;
+  /** Absolute path of ss, which ends sessions that a banned host has open; undefined: they are left to their timeouts. */
+  readonly ss?: string | undefined;
   /** Elements that one set takes. An empty set of a million costs 0.5 MB. */
   readonly setSize?: number;
   /** Elements in one transaction: 5,000 hold up others for 30 ms, 100,000 for 300 ms. */
@@ -32,6 +36,8 @@ export interface EnforcerOptions {
 export interface EnforcerHooks extends TransactionHooks {
   /** The kernel's table is not as it should be; it is mended at once. */
   readonly drift: (found: readonly Drift[]) => void;
+  /** This kernel cannot end sessions: said once. `why` is a sentence. */
+  readonly unable?: (why: string) => void;
 }
 
 export interface Wanted {
@@ -54,6 +60,8 @@ export interface Enforcer {
   readonly settled: () => Promise<Settled>;
   /** Cheap if nothing has changed. */
   readonly setAllow: (allow: readonly Prefix[]) => void;
+  /** What the kernel holds on an address, asked now; 4 ms. */
+  readonly lookUp: (address: Address) => Promise<LookedUp>;
   /** Dropped since the start, by set. As of the last look, at most pollMs ago. */
   readonly packets: () => ReadonlyMap<string, DropCount>;
   /** Elements by set, from currentState: O(bans). */
@@ -65,12 +73,22 @@ export interface Enforcer {
 
 /** Starts the children that run nft: call it before anything large is loaded. */
 export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): Enforcer {
-  const { nft, directory, currentState, timeoutMs = 10_000, pollMs = 500 } = options;
+  const { nft, ss, directory, currentState, timeoutMs = 10_000, pollMs = 500 } = options;
   const { setSize = 1_000_000, batchElements = 5_000, maxWaiting = 100_000 } = options;
   const child = startNftChild({ nft, directory, timeoutMs });
   // Looking does not stand in the way of banning.
-  const looking = startNftChild({ nft, directory, timeoutMs });
-  const transactions = createTransactions({ child, currentState, setSize, batchElements, maxWaiting }, hooks);
+  const looking = startNftChild({ nft, ss: ss ?? '/bin/false', directory, timeoutMs });
+  const sessions = ss === undefined ? undefined : createSocketKiller(looking, { unable: (why) => hooks.unable?.(why) });
+  const transactions = createTransactions(
+    { child, currentState, setSize, batchElements, maxWaiting },
+    {
+      ...hooks,
+      committed: (changes, tookMs) => {
+        hooks.committed(changes, tookMs);
+        sessions?.end(changes.filter(({ kind }) => kind === 'put'));
+      },
+    },
+  );
   const drops = createDropCounts();
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -114,6 +132,7 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
       if (allow.length === layout.allow.length && allow.every((prefix, index) => prefix === layout.allow[index])) return;
       transactions.shape({ ...layout, allow });
     },
+    lookUp: (address) => lookUp(looking, transactions.layout(), address),
     packets: drops.totals,
     elements: () => countBySet(transactions.layout(), currentState()),
     stop: async () => {
