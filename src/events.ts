@@ -99,7 +99,6 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
       publish({ time: time(), kind: 'allow', prefix, until: atOrNever(untilMs) });
     },
     sourceUp: (source, up, detail) => {
-      metrics.source(source).up.set(up ? 1 : 0);
       log(up ? 'notice' : 'warning', `source ${source}: ${up ? 'reading' : 'not read'}${detail === '' ? '' : `: ${detail}`}`);
       publish({ time: time(), kind: 'source', source, up, detail });
     },

@@ -1,0 +1,169 @@
+import type { BanEntry } from './control/ban-entry.ts';
+import { toBanEntry } from './control/ban-entry.ts';
+import { at, spanOrForever } from './control/instant.ts';
+import type { Explanation, JailStatus, JailSummary, SourceStatus } from './control/protocol.ts';
+import type { Decider } from './decide/decider.ts';
+import type { AddressExplanation } from './decide/explanation.ts';
+import type { Address } from './model/address.ts';
+import type { Ban, Decision, IgnoreReason, Jail } from './model/decision.ts';
+import type { Detection } from './model/detection.ts';
+import type { Filter, Ports } from './model/filter.ts';
+import { formatProtection } from './model/protection.ts';
+import type { Input, SourceState } from './sources.ts';
+
+/** What the control socket tells, made from what the parts know. */
+
+/** Counted since the start, jail by jail, for people; Prometheus has the same numbers from the same events. */
+export class JailCounts {
+  readonly #jails = new Map<string, { matches: number; failures: number; bans: number; ignored: Partial<Record<IgnoreReason, number>> }>();
+  readonly #patterns = new Map<string, number>();
+
+  matched({ filter, pattern }: Detection): void {
+    const key = `${filter}/${pattern}`;
+    this.#patterns.set(key, (this.#patterns.get(key) ?? 0) + 1);
+  }
+
+  decided(decision: Decision): void {
+    const counts = this.of(decision.jail);
+    switch (decision.kind) {
+      case 'watch':
+        counts.failures++;
+        break;
+      case 'ban':
+        counts.failures += decision.ban.origin === 'jail' ? 1 : 0;
+        counts.bans++;
+        break;
+      case 'ignore':
+        counts.ignored[decision.because] = (counts.ignored[decision.because] ?? 0) + 1;
+        break;
+      case 'unban':
+        return;
+    }
+    if (decision.kind !== 'ban' || decision.ban.origin === 'jail') counts.matches++;
+  }
+
+  of(jail: string) {
+    let counts = this.#jails.get(jail);
+    if (counts === undefined) {
+      counts = { matches: 0, failures: 0, bans: 0, ignored: {} };
+      this.#jails.set(jail, counts);
+    }
+    return counts;
+  }
+
+  ofPattern(filter: string, pattern: string): number {
+    return this.#patterns.get(`${filter}/${pattern}`) ?? 0;
+  }
+}
+
+export function summaryOf(jail: Jail, decider: Decider, counts: JailCounts): JailSummary {
+  const { matches, failures, bans: bansTotal } = counts.of(jail.name);
+  const { tracked, bans: bansNow } = decider.counts(jail.name);
+  return { name: jail.name, observe: jail.observe, disabled: null, matches, failures, tracked, bansNow, bansTotal };
+}
+
+export function jailStatusOf(
+  jail: Jail,
+  parts: {
+    readonly decider: Decider;
+    readonly counts: JailCounts;
+    readonly filters: readonly Filter[];
+    readonly inputs: readonly Input[];
+    /** `file:line` of the jail; null: built-in. */
+    readonly from: string | null;
+  },
+): JailStatus {
+  const { decider, counts, filters, inputs, from } = parts;
+  const used = filters.filter(({ name }) => jail.filters.some((each) => each === name || each.startsWith(`${name}/`)));
+  const { firstMs, factor, maxMs, forgetMs } = jail.bantime;
+  return {
+    ...summaryOf(jail, decider, counts),
+    from,
+    filters: jail.filters,
+    maxretry: jail.maxretry,
+    findtimeMs: jail.findtimeMs,
+    bantime: { firstMs: spanOrForever(firstMs), factor, maxMs: spanOrForever(maxMs), forgetMs: spanOrForever(forgetMs) },
+    prefix: jail.prefix,
+    ports: formatPorts(jail.ports),
+    patterns: used.flatMap(({ name: filter, patterns }) =>
+      patterns
+        .filter(({ name }) => jail.filters.includes(filter) || jail.filters.includes(`${filter}/${name}`))
+        .map(({ name: pattern }) => ({ filter, pattern, matches: counts.ofPattern(filter, pattern) })),
+    ),
+    ignored: counts.of(jail.name).ignored,
+    journal: inputs.some(({ kind }) => kind === 'journal') ? [...new Set(used.flatMap(({ journal }) => journal))] : [],
+    files: inputs.flatMap((input) => (input.kind === 'file' ? [input.path] : [])),
+  };
+}
+
+/** `all`, or `tcp 25, 465, 587`. */
+export function formatPorts(ports: Ports): string {
+  return ports.kind === 'all' ? 'all' : `${ports.protocol === 'both' ? 'tcp and udp' : ports.protocol} ${ports.ports.join(', ')}`;
+}
+
+export function sourceStatusOf(state: SourceState): SourceStatus {
+  const { input, up, detail, records, lastRecordMs, lagMs, errors, lost, connections } = state;
+  return {
+    name: input.name,
+    kind: input.kind,
+    up,
+    detail,
+    records,
+    lastRecord: lastRecordMs === undefined ? null : at(lastRecordMs),
+    lagMs: lagMs === undefined ? null : Math.round(lagMs),
+    errors,
+    lost,
+    connections: connections ?? null,
+  };
+}
+
+/** @param kernel what nft says of the address, and why it was not asked */
+export function explanationOf(
+  address: Address,
+  known: AddressExplanation,
+  kernel: Pick<Explanation, 'kernel' | 'kernelDetail'>,
+): Explanation {
+  return {
+    address,
+    protected: known.protectedBy.length === 0 ? null : known.protectedBy.map(formatProtection).join('; '),
+    bans: known.bans.map(({ ban, failures, jail }) => ({
+      ...toBanEntry(ban),
+      failures: failures ?? null,
+      maxretry: ban.origin === 'jail' ? jail.maxretry : null,
+      findtimeMs: ban.origin === 'jail' ? jail.findtimeMs : null,
+    })),
+    windows: known.windows.flatMap(({ jail, subject, trust, failuresMs, counting }) => {
+      const counted = failuresMs.slice(-counting);
+      const [first] = counted;
+      const last = counted.at(-1);
+      if (counting === 0 || first === undefined || last === undefined) return [];
+      const { name, maxretry, findtimeMs, observe } = jail;
+      return [
+        {
+          jail: name,
+          subject,
+          failures: counting,
+          maxretry,
+          findtimeMs,
+          first: at(first),
+          last: at(last),
+          observe: observe || trust === 'low',
+        },
+      ];
+    }),
+    history: known.history.map(({ jail, subject, count, endedMs }) => ({ jail, subject, count, ended: at(endedMs) })),
+    evidence: known.evidence.map(({ atMs, source, filter, pattern, line, jails }) => ({
+      time: at(atMs),
+      source,
+      filter,
+      pattern,
+      line,
+      jails,
+    })),
+    ...kernel,
+  };
+}
+
+export function* banEntries(bans: Iterable<Ban>): Generator<BanEntry, void, void> {
+  for (const ban of bans) yield toBanEntry(ban);
+}

@@ -1,0 +1,238 @@
+import { randomFillSync } from 'node:crypto';
+import { hostname } from 'node:os';
+import { JailCounts } from './answers.ts';
+import { createCheckpointer } from './checkpointer.ts';
+import { createControlApi } from './control-api.ts';
+import { createEventFeed } from './control/event-feed.ts';
+import type { DaemonApi, ReloadReply } from './control/protocol.ts';
+import { Decider } from './decide/decider.ts';
+import { createEvents } from './events.ts';
+import { type HostFacts, readHost } from './host/host.ts';
+import { linkKernel, observing } from './kernel-link.ts';
+import { changesOf, labelsOf, type Loaded, restartNeeded, usedFilters } from './loaded.ts';
+import type { Log } from './log.ts';
+import { createMatcher } from './match/matcher.ts';
+import type { OwnHost } from './match/own-way.ts';
+import { createMetrics, type Metrics } from './metrics/registry.ts';
+import { createPipeline, type PipelineRules } from './pipeline.ts';
+import { prefixesOf, protectionsOf } from './protection.ts';
+import { createSources, inputsOf, type SourceState } from './sources.ts';
+import { openStore } from './store/store.ts';
+
+export interface DaemonDeps {
+  readonly loaded: Loaded;
+  /** Path of nft; undefined: observe, and `because` says why. */
+  readonly nft: string | undefined;
+  readonly because: string;
+  readonly log: Log;
+  readonly nowMs: () => number;
+  readonly version: string;
+  /** Reads the configuration again. */
+  readonly reload: () => Promise<{ readonly loaded: Loaded; readonly warnings: readonly string[] } | { readonly mistakes: string }>;
+}
+
+export interface Daemon {
+  readonly api: DaemonApi;
+  readonly metrics: Metrics;
+  /** The sources as they are. */
+  readonly sources: () => readonly SourceState[];
+  /** undefined: ready. Else what is still missing. */
+  readonly missing: () => string | undefined;
+  /** Bans stay in the kernel. */
+  readonly stop: () => Promise<void>;
+}
+
+/** How often what is over is ended, what the host says of itself is read, and what changed is stored; ms. */
+const everyMs = { expire: 1_000, host: 30_000, checkpoint: 200 } as const;
+/** Bounds that nobody needs to set: a ban is 300 bytes. */
+const most = { bans: 1_000_000, history: 1_000_000, events: 1_000 } as const;
+
+/** Joins all parts and starts them. @throws if the state cannot be used at all */
+export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
+  const { log, nowMs, version } = deps;
+  const startedMs = nowMs();
+  let { loaded } = deps;
+  let loadedMs = startedMs;
+  let ready: string | undefined = 'starting';
+
+  const metrics = createMetrics({ version, node: process.version });
+  const feed = createEventFeed(most.events);
+  const events = createEvents({ log, metrics, feed, nowMs });
+  const counts = new JailCounts();
+
+  const { config } = loaded;
+  const seed = randomFillSync(new Uint32Array(2));
+  const decider = new Decider(
+    config.jails,
+    {
+      seed: [seed[0] ?? 0, seed[1] ?? 0],
+      maxSubjects: config.limits.subjects,
+      maxBans: most.bans,
+      maxHistory: most.history,
+      evidenceBytes: config.limits.evidenceBytes,
+    },
+    { bantime: config.defaults.bantime, prefix: config.defaults.prefix },
+  );
+  const kernel =
+    deps.nft === undefined ? observing : linkKernel({ nft: deps.nft, setSize: config.enforce.setSize, decider, events, metrics, nowMs });
+
+  const store = openStore(config.state.path, startedMs);
+  if (store.trouble !== undefined) events.notice('error', store.trouble);
+  let storeTrouble = store.trouble;
+  const stored = store.load();
+  const checkpointer = createCheckpointer({
+    store,
+    changes: () => decider.takeChanges(),
+    everyMs: everyMs.checkpoint,
+    cursors: stored.cursors,
+    failed: (why) => {
+      storeTrouble = why === undefined ? undefined : `cannot write ${store.path}: ${why}; bans since then are not known after a restart`;
+      if (why !== undefined) metrics.store.errors.inc();
+      events.notice(why === undefined ? 'notice' : 'error', storeTrouble ?? `${store.path} is written again`);
+    },
+  });
+
+  let host: HostFacts = await readHost({ nowMs: startedMs });
+  for (const problem of host.problems) events.notice('warning', problem);
+  const rulesOf = (next: Loaded): PipelineRules => {
+    const { sources, jails } = next.config;
+    const own: OwnHost = {
+      own: sources.own,
+      hostname: hostname(),
+      isOwnAddress: (address) => host.ownAddresses.has(address),
+      headerless: new Set(sources.files.flatMap(({ name, program }) => (program === undefined ? [] : [name]))),
+    };
+    return { matcher: createMatcher(usedFilters(next)), own, maxSkewMs: sources.maxSkewMs, jails };
+  };
+  const pipeline = createPipeline(
+    {
+      decider,
+      events,
+      counts,
+      nowMs,
+      mode: 'live',
+      changed: (changes, record) => {
+        kernel.apply(changes, record);
+        checkpointer.soon();
+      },
+    },
+    rulesOf(loaded),
+  );
+  const sources = createSources({
+    events,
+    metrics,
+    nowMs,
+    handle: pipeline.handle,
+    checkpointer,
+    limits: config.limits,
+  });
+
+  const allow = () => prefixesOf(decider.neverBanned.entries);
+  const label = (): void => metrics.configure(labelsOf(loaded), nowMs());
+  label();
+  metrics.configLoaded(true, startedMs);
+  metrics.onScrape(() => {
+    metrics.store.sizeBytes.set(store.sizeBytes());
+    for (const { name } of decider.jails) {
+      const { tracked, evictions } = decider.counts(name);
+      metrics.jail(name).trackedSubjects.set(tracked);
+      metrics.jail(name).evictions.follow(evictions);
+    }
+  });
+
+  decider.protect(protectionsOf(config, host), startedMs);
+  const restored = decider.restore(stored, startedMs);
+  for (const ban of decider.bans()) events.restored(ban);
+  // What the start writes is everything; later changes come on top.
+  decider.takeKernelChanges(startedMs);
+  pipeline.announce(restored.filter(({ kind }) => kind !== 'unban'));
+  const enforced = await kernel.start(decider.jails, allow());
+  if (enforced.kind === 'not_yet') events.notice('error', `bans are not in the kernel yet: ${enforced.why}`);
+  await sources.use(inputsOf(config, usedFilters(loaded)));
+
+  const expiry = setInterval(() => pipeline.announce(decider.expire(nowMs())), everyMs.expire);
+  const look = setInterval(() => {
+    readHost({ previous: host, nowMs: nowMs() }).then(
+      (facts) => {
+        host = facts;
+        for (const problem of facts.problems) events.notice('warning', problem);
+        pipeline.announce(decider.protect(protectionsOf(loaded.config, host), nowMs()));
+        kernel.setAllow(allow());
+      },
+      (error: unknown) =>
+        events.notice('warning', `cannot read what must never be banned on this host: ${String(error)}; the last list stays`),
+    );
+  }, everyMs.host);
+  ready = undefined;
+
+  let running: Promise<unknown> = Promise.resolve();
+  /** One at a time: a storm of SIGHUPs must not load the rules twice at once. */
+  const oneAtATime = <T>(task: () => Promise<T>): Promise<T> => {
+    const next = running.then(task, task);
+    running = next.catch(() => undefined);
+    return next;
+  };
+
+  const reload = async (): Promise<ReloadReply> => {
+    const read = await deps.reload();
+    if ('mistakes' in read) {
+      metrics.configLoaded(false, nowMs());
+      events.notice('error', 'the configuration was not loaded again: it has mistakes; the old one stays in force');
+      return { outcome: 'refused', mistakes: [read.mistakes] };
+    }
+    const before = loaded.config;
+    loaded = read.loaded;
+    loadedMs = nowMs();
+    const after = loaded.config;
+    const decisions = decider.reload(after.jails, loadedMs);
+    label();
+    pipeline.use(rulesOf(loaded));
+    pipeline.announce(decisions);
+    pipeline.announce(decider.protect(protectionsOf(after, host), loadedMs));
+    pipeline.changed();
+    const written = await kernel.configure(decider.jails, allow());
+    await sources.use(inputsOf(after, usedFilters(loaded)));
+    metrics.configLoaded(true, loadedMs);
+    const changes = changesOf(before, after, decisions);
+    const warnings = [...read.warnings, ...restartNeeded(before, after), ...(written.kind === 'not_yet' ? [written.why] : [])];
+    events.notice('notice', `configuration loaded again: ${changes.length === 0 ? 'no jail differs' : changes.join('; ')}`);
+    return { outcome: 'reloaded', changes, warnings };
+  };
+
+  const api = createControlApi({
+    decider,
+    pipeline,
+    kernel,
+    checkpointer,
+    sources,
+    events,
+    counts,
+    metrics,
+    feed,
+    nowMs,
+    version,
+    startedMs,
+    mode: { enforce: kernel === observing ? 'observe' : 'nftables', because: deps.because },
+    inForce: () => ({ loaded, sinceMs: loadedMs }),
+    ready: () => ready === undefined,
+    problems: () => [kernel.trouble(), storeTrouble].filter((each) => each !== undefined),
+    reload: () => oneAtATime(reload),
+  });
+  return {
+    api,
+    metrics,
+    sources: sources.states,
+    missing: () => ready ?? kernel.trouble(),
+    stop: async () => {
+      ready = 'stopping';
+      clearInterval(expiry);
+      clearInterval(look);
+      await sources.stop();
+      await kernel.settled();
+      const unstored = checkpointer.stop();
+      if (unstored !== undefined) log('error', `what changed last is not stored: ${unstored}`);
+      await kernel.stop();
+      store.close();
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { at } from './control/instant.ts';
+import type { Explanation } from './control/protocol.ts';
+import type { Decider } from './decide/decider.ts';
+import { createEnforcer, type Enforcer, type Wanted } from './enforce/enforcer.ts';
+import { lookUpElements } from './enforce/look-up.ts';
+import type { Settled } from './enforce/waiters.ts';
+import type { Events } from './events.ts';
+import type { Metrics } from './metrics/registry.ts';
+import { type Address, familyOf, formatSubject, type Prefix, prefixOf } from './model/address.ts';
+import type { Jail, KernelChange } from './model/decision.ts';
+import type { Ports } from './model/filter.ts';
+import type { LogRecord } from './model/record.ts';
+
+/** What the daemon does with the kernel; with `observe` nothing of it happens, and everything settles at once. */
+export interface KernelLink {
+  readonly start: (jails: readonly Jail[], allow: readonly Prefix[]) => Promise<Settled>;
+  readonly configure: (jails: readonly Jail[], allow: readonly Prefix[]) => Promise<Settled>;
+  readonly setAllow: (allow: readonly Prefix[]) => void;
+  /** @param record what led to it: the latency is measured from there */
+  readonly apply: (changes: readonly KernelChange[], record: LogRecord | undefined) => void;
+  readonly settled: () => Promise<Settled>;
+  /** What the kernel has on the address. */
+  readonly lookUp: (address: Address) => Promise<Pick<Explanation, 'kernel' | 'kernelDetail'>>;
+  /** Whether bans reach the kernel now, and if not, why. */
+  readonly trouble: () => string | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+export interface KernelLinkDeps {
+  /** Path of nft. */
+  readonly nft: string;
+  readonly setSize: number;
+  readonly decider: Decider;
+  readonly events: Events;
+  readonly metrics: Metrics;
+  readonly nowMs: () => number;
+}
+
+const inKernel: Settled = { kind: 'in_kernel' };
+
+export const observing: KernelLink = {
+  start: async () => inKernel,
+  configure: async () => inKernel,
+  setAllow: () => {},
+  apply: () => {},
+  settled: async () => inKernel,
+  lookUp: async () => ({ kernel: null, kernelDetail: 'observing: nothing is written to the kernel' }),
+  trouble: () => undefined,
+  stop: async () => {},
+};
+
+/** Starts the small children that run nft, so it should come before anything large is loaded. */
+export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: KernelLinkDeps): KernelLink {
+  /** When what led to a change was written, for the latency; gone with the change. */
+  const began = new WeakMap<KernelChange, { readonly ms: number; readonly start: 'stamp' | 'received' }>();
+  let trouble: string | undefined = 'the table is being made';
+
+  function* currentState(): Generator<KernelChange, void, void> {
+    for (const element of decider.kernelElements(nowMs())) yield { kind: 'put', mayExist: true, ...element };
+  }
+
+  const enforcer: Enforcer = createEnforcer(
+    { nft, setSize, currentState },
+    {
+      committed: (changes) => {
+        const now = nowMs();
+        for (const change of changes) {
+          const since = began.get(change);
+          if (since !== undefined) metrics.kernel.eventToKernel[since.start].observe(Math.max(0, now - since.ms) / 1_000);
+        }
+      },
+      transaction: (result, tookMs) => metrics.kernel.transaction(result, tookMs / 1_000),
+      restored: (elements, tookMs) => events.notice('notice', `${elements} bans are in the kernel again, after ${Math.round(tookMs)} ms`),
+      refused: ({ subject }, why) => events.notice('error', `nft does not take ${formatSubject(subject)}: ${why}`),
+      full: (set, waiting) =>
+        events.notice('error', `the set ${set} in the kernel is full, ${waiting} bans wait: raise enforce.set_size, or shorten bantime`),
+      up: (up, why) => {
+        trouble = up ? undefined : why;
+        metrics.kernel.enforcing.set(up ? 1 : 0);
+        events.notice(up ? 'notice' : 'error', up ? 'bans reach the kernel' : `bans do not reach the kernel: ${why}`);
+      },
+      drift: (found) => {
+        metrics.kernel.repairs.inc();
+        for (const { what } of found.slice(0, 3))
+          events.notice('warning', `somebody changed the table inet sluice: ${what}; it is made again`);
+      },
+    },
+  );
+  metrics.onScrape(() => {
+    const dropped = enforcer.packets();
+    const all = enforcer.elements();
+    metrics.kernelSets(all.keys());
+    for (const [set, elements] of all) {
+      const series = metrics.set(set);
+      series.elements.set(elements);
+      series.capacity.set(enforcer.setSize);
+      const drops = dropped.get(set);
+      if (drops !== undefined) series.dropped(drops.packets, drops.bytes);
+    }
+  });
+
+  return {
+    start: (jails, allow) => enforcer.start(wantedBy(jails, allow)),
+    configure: (jails, allow) => enforcer.configure(wantedBy(jails, allow)),
+    setAllow: (allow) => enforcer.setAllow(allow),
+    apply: (changes, record) => {
+      if (record !== undefined) {
+        const start =
+          record.stamp?.fraction === true
+            ? { ms: record.stamp.ms, start: 'stamp' as const }
+            : { ms: record.receivedMs, start: 'received' as const };
+        for (const change of changes) if (change.kind === 'put') began.set(change, start);
+      }
+      enforcer.apply(changes);
+    },
+    settled: () => enforcer.settled(),
+    lookUp: async (address) => {
+      const wanted = new Map<string, { readonly ports: Ports; readonly subject: Prefix }>();
+      for (const { ports, prefix, observe } of decider.jails) {
+        if (observe) continue;
+        for (const length of [prefix[familyOf(address)], 128]) {
+          const subject = prefixOf(address, length);
+          wanted.set(`${JSON.stringify(ports)} ${subject}`, { ports, subject });
+        }
+      }
+      try {
+        const elements = await lookUpElements(nft, wanted.values());
+        const expires = (inS: number | undefined) => (inS === undefined ? null : at(nowMs() + inS * 1_000));
+        return {
+          kernel: elements.map(({ set, element, expiresInS }) => ({ set, element, expires: expires(expiresInS) })),
+          kernelDetail: '',
+        };
+      } catch (error) {
+        return { kernel: null, kernelDetail: error instanceof Error ? error.message : String(error) };
+      }
+    },
+    trouble: () => trouble,
+    stop: () => enforcer.stop(),
+  };
+}
+
+/** Chains for the ports of every jail that acts, sets for the prefix lengths that they ban. */
+function wantedBy(jails: readonly Jail[], allow: readonly Prefix[]): Wanted {
+  const acting = jails.filter(({ observe }) => !observe);
+  const lists = new Map<string, Ports>(acting.map(({ ports }) => [JSON.stringify(ports), ports]));
+  const lengths = (family: 'ipv4' | 'ipv6', whole: number): readonly number[] => [
+    ...new Set(acting.map(({ prefix }) => prefix[family]).filter((length) => length < whole)),
+  ];
+  return { lists: [...lists.values()], lengths: { ipv4: lengths('ipv4', 32), ipv6: lengths('ipv6', 128) }, allow };
+}

@@ -1,0 +1,186 @@
+import { exit } from './cli/exit.ts';
+import type { RunOptions } from './cli/options.ts';
+import type { Config } from './config/config.ts';
+import { machineNotes, type Machine } from './config/built-in.ts';
+import { startControl } from './control/server.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
+import { formatDiagnostic } from './diagnostic.ts';
+import { findNft, probeNft } from './enforce/nft-probe.ts';
+import type { Loaded } from './loaded.ts';
+import { createLog, type Log } from './log.ts';
+import { probeMachine } from './machine.ts';
+import { serveMetrics } from './metrics/server.ts';
+import { createNotifier } from './notify.ts';
+import { loadSetup } from './setup.ts';
+import { readVersion } from './version.ts';
+
+/** More is not read by anybody while it scrolls by. */
+const logLinesPerSecond = 200;
+
+/** `sluice run`: the daemon, in the foreground, until SIGTERM or SIGINT. @returns exit code */
+export async function run(options: RunOptions): Promise<number> {
+  const version = readVersion();
+  const log = createLog({ nowMs: Date.now, linesPerSecond: logLinesPerSecond });
+  let machine: Machine | undefined;
+  const probe = async (): Promise<Machine> => (machine ??= await probeMachine());
+  const read = () => load(options.config, probe);
+
+  const first = await read();
+  if ('mistakes' in first) {
+    process.stderr.write(`${first.mistakes}\nsluice run: the configuration cannot be used; nothing was started\n`);
+    return exit.unusable;
+  }
+  const { loaded } = first;
+  for (const warning of first.warnings) log('warning', warning);
+  const enforcing = await chooseMode(options, loaded);
+  if (enforcing.refused) log('warning', enforcing.because);
+
+  let daemon: Daemon;
+  try {
+    daemon = await startDaemon({ loaded, nft: enforcing.nft, because: enforcing.because, log, nowMs: Date.now, version, reload: read });
+  } catch (error) {
+    log('error', `cannot start: ${text(error)}`);
+    return exit.failed;
+  }
+  const services = await serve(loaded.config, daemon, log);
+  if (services === undefined) {
+    await daemon.stop();
+    return exit.failed;
+  }
+  for (const line of greeting(loaded, daemon, enforcing, services.metricsPort, machine)) log('notice', line);
+
+  const notifier = createNotifier({
+    environment: process.env,
+    pid: process.pid,
+    healthy: () => true,
+    onError: (error) => log('warning', text(error)),
+  });
+  process.on('SIGHUP', () => {
+    void notifier
+      .reloading()
+      .then(() => daemon.api.reload())
+      .then((reply) => {
+        if (reply.outcome === 'refused') for (const mistake of reply.mistakes) log('error', mistake);
+        else for (const warning of reply.warnings) log('warning', warning);
+        return notifier.ready('running');
+      });
+  });
+  await notifier.ready('running');
+  const signal = await ended();
+  // Under a process manager this is the ordinary end; at a terminal it is Ctrl-C.
+  await notifier.stopping('stopping');
+  log('notice', `${signal}: stopping; bans stay in force. To lift them all: sluice unban --all --offline`);
+  await services.close();
+  await daemon.stop();
+  notifier.close();
+  return signal === 'SIGINT' ? exit.interrupted : exit.ok;
+}
+
+/** Also used by a reload: reads everything beside what is in force. */
+async function load(
+  given: string | undefined,
+  probe: () => Promise<Machine>,
+): Promise<{ readonly loaded: Loaded; readonly warnings: readonly string[] } | { readonly mistakes: string }> {
+  const { rules, loaded, mistakes, warnings } = await loadSetup(given, probe);
+  if (mistakes !== '' || loaded.reading.kind === 'mistakes') return { mistakes };
+  const { config, written } = loaded.reading;
+  const lineOf = (file: string, line: number): string | undefined => loaded.texts.get(file)?.split(/\r?\n/)[line - 1];
+  return {
+    loaded: { config, written, path: loaded.path, filters: rules.filters },
+    warnings: warnings.map((each) => formatDiagnostic(each, rules.sourceLine(each) ?? lineOf(each.file, each.line))),
+  };
+}
+
+/** Whether the kernel is touched, and by whose word it is not. */
+interface Mode {
+  readonly nft: string | undefined;
+  readonly because: string;
+  /** Wanted, and not permitted. */
+  readonly refused: boolean;
+}
+
+async function chooseMode({ observe }: RunOptions, { config, written, path }: Loaded): Promise<Mode> {
+  if (observe) return { nft: undefined, because: 'run --observe', refused: false };
+  const place = written(['enforce', 'mode']);
+  const where = place === undefined || path === undefined ? 'built-in default' : `enforce.mode in ${place.file}:${place.line}`;
+  const permitted = await probeNft(findNft());
+  if (!permitted.permitted)
+    return { nft: undefined, because: `${permitted.why}; ${permitted.mend}`, refused: config.enforce.mode === 'nftables' };
+  if (config.enforce.mode === 'observe') return { nft: undefined, because: where, refused: false };
+  return { nft: findNft(), because: where, refused: false };
+}
+
+/** Opens what others connect to. @returns undefined after saying why the control socket cannot be had; without metrics it goes on */
+async function serve(config: Config, daemon: Daemon, log: Log) {
+  const onError = (message: string): void => log('warning', message);
+  let control: { readonly close: () => Promise<void> };
+  try {
+    control = await startControl({ socketPath: config.control.socket, group: config.control.group, daemon: daemon.api, onError });
+  } catch (error) {
+    log('error', text(error));
+    return undefined;
+  }
+  let metrics: Awaited<ReturnType<typeof serveMetrics>> | undefined;
+  if (config.metrics !== undefined) {
+    try {
+      metrics = await serveMetrics(config.metrics, {
+        text: daemon.metrics.text,
+        missing: daemon.missing,
+        onError: (error) => log('warning', text(error)),
+        onRefused: () => daemon.metrics.bounds.control_clients.inc(),
+      });
+    } catch (error) {
+      log('error', `${text(error)} Metrics are not served.`);
+    }
+  }
+  return {
+    metricsPort: metrics?.address.port,
+    close: async () => {
+      await Promise.all([control.close(), metrics?.close()]);
+    },
+  };
+}
+
+/** What a person wants to know first: what is read, what is enforced, where to look, what to try. */
+function greeting(
+  { config, path }: Loaded,
+  daemon: Daemon,
+  mode: Mode,
+  metricsPort: number | undefined,
+  machine: Machine | undefined,
+): readonly string[] {
+  const sources = daemon.sources().map(({ input, up, detail }) => `  ${up ? 'reads' : 'waits for'} ${input.name}: ${detail}`);
+  const jails = config.jails.map(({ name, observe }) => (observe ? `${name} (observing)` : name)).join(', ');
+  const [syslog] = config.sources.syslog.filter(({ transport }) => transport === 'udp');
+  const attempt =
+    syslog === undefined
+      ? 'sluice status'
+      : `logger -n ${syslog.host} -P ${syslog.port} -d --rfc3164 -t postfix/smtpd 'NOQUEUE: reject: RCPT from unknown[192.0.2.4]: 454 4.7.1 <a@b.example>: Relay access denied'`;
+  return [
+    `sluice ${readVersion()}, ${path === undefined ? 'built-in defaults (no /etc/sluice/sluice.yaml)' : `configuration ${path}`}`,
+    ...(machine === undefined ? [] : machineNotes(machine).map((note) => `  ${note}`)),
+    ...sources,
+    mode.nft === undefined ? `  observes only, nobody is banned: ${mode.because}` : '  bans with nftables, table inet sluice',
+    `  jails: ${jails}`,
+    metricsPort === undefined ? '  no metrics' : `  metrics: http://${config.metrics?.host}:${metricsPort}/metrics`,
+    `  control: ${config.control.socket}`,
+    `  try: ${attempt}`,
+    `  then: sluice events; sluice explain 192.0.2.4   (in a checkout: ./bin/sluice)`,
+  ];
+}
+
+/** Resolves with the first signal that asks to stop; a second one ends the process at once. */
+function ended(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        resolve(signal);
+        process.once(signal, () => process.exit(exit.interrupted));
+      });
+    }
+  });
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

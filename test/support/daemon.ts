@@ -1,0 +1,101 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import type { DaemonEvent } from '../../src/control/event.ts';
+import type { NetworkPair } from './netns.ts';
+
+const sluice = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
+
+/** A real daemon, started as an administrator would, in the `host` namespace of a network or on this machine. */
+export interface RunningDaemon {
+  /** Everything that it wrote to stderr so far. */
+  readonly log: () => string;
+  /** Runs a command of the command line against it. */
+  readonly command: (
+    ...args: readonly string[]
+  ) => Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number | undefined }>;
+  /** The first event from now on, or one that came already and was not asked for, that fits. @throws after 20 s, with the log */
+  readonly event: (fits: (event: DaemonEvent) => boolean) => Promise<DaemonEvent>;
+  readonly pid: number;
+  /** @returns its exit code */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<number | undefined>;
+}
+
+/**
+ * Starts `sluice run` with the configuration given and waits until it says that it is ready. `control` and `state` are added, in a
+ * private folder below `directory`.
+ */
+export async function startSluice(
+  network: Pick<NetworkPair, 'directory'> & { readonly host?: NetworkPair['host'] },
+  yaml: string,
+): Promise<RunningDaemon> {
+  const directory = join(network.directory, 'sluice');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const config = join(directory, 'sluice.yaml');
+  const socket = join(directory, 'run', 'control.sock');
+  writeFileSync(config, `${yaml}\ncontrol: { socket: ${socket} }\nstate: { path: ${join(directory, 'sluice.db')} }\n`);
+  const enter = network.host === undefined ? [] : ['nsenter', `--net=/run/netns/${network.host.name}`];
+  const [file = sluice, ...args] = [...enter, sluice, 'run', '-c', config];
+  const daemon = execa(file, args, { reject: false, stdin: 'ignore', buffer: false });
+  const lines: string[] = [];
+  const ready = new Promise<void>((resolve, reject) => {
+    const reader = createInterface({ input: daemon.stderr });
+    reader.on('line', (line) => {
+      lines.push(line);
+      if (line.includes('  then: sluice events')) resolve();
+    });
+    reader.on('close', () => reject(new Error(`sluice ended:\n${lines.join('\n')}`)));
+  });
+  await ready;
+
+  const command = async (...given: readonly string[]) => {
+    const [program = sluice, ...rest] = [...enter, sluice, ...given, '--socket', socket];
+    const { stdout, stderr, exitCode } = await execa(program, rest, { reject: false, stdin: 'ignore' });
+    return { stdout, stderr, exitCode };
+  };
+  const follower = followEvents([...enter, sluice, 'events', '-f', '-n', '1000', '--json', '--socket', socket]);
+  return {
+    log: () => lines.join('\n'),
+    command,
+    event: (fits) => follower.next(fits, () => lines.join('\n')),
+    pid: daemon.pid ?? 0,
+    stop: async (signal = 'SIGTERM') => {
+      follower.stop();
+      daemon.kill(signal);
+      return (await daemon).exitCode;
+    },
+  };
+}
+
+function followEvents([file = '', ...args]: readonly string[]) {
+  const child = execa(file, args, { reject: false, stdin: 'ignore', buffer: false });
+  const seen: DaemonEvent[] = [];
+  const waiting = new Set<() => void>();
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const event: DaemonEvent = JSON.parse(line);
+    seen.push(event);
+    for (const look of waiting) look();
+  });
+  return {
+    next: (fits: (event: DaemonEvent) => boolean, log: () => string) =>
+      new Promise<DaemonEvent>((resolve, reject) => {
+        const limit = setTimeout(() => {
+          waiting.delete(look);
+          reject(new Error(`no such event within 20 s; events: ${JSON.stringify(seen)}\nlog:\n${log()}`));
+        }, 20_000);
+        const look = (): void => {
+          const index = seen.findIndex(fits);
+          const [found] = index === -1 ? [] : seen.splice(index, 1);
+          if (found === undefined) return;
+          clearTimeout(limit);
+          waiting.delete(look);
+          resolve(found);
+        };
+        waiting.add(look);
+        look();
+      }),
+    stop: () => child.kill('SIGKILL'),
+  };
+}
