@@ -1,4 +1,4 @@
-import { parseAddress } from '../../model/address.ts';
+import { isIP } from 'node:net';
 import { holeClasses, literalSource, runSource } from './pattern-classes.ts';
 import type { Hole, Part } from './pattern-syntax.ts';
 import { startsApart } from './start-set.ts';
@@ -15,8 +15,8 @@ export interface Fit {
 export interface Capture {
   readonly group: number;
   readonly name: string | undefined;
-  /** Whether the text must be a real address, and whether it is the offender's. */
-  readonly role: 'addr' | 'ip' | 'plain';
+  /** Whether it is the offender's address, which must be a real one. */
+  readonly role: 'addr' | 'plain';
 }
 
 /** What stands between two holes of any text: its length has a bound, so one try at one place costs a bounded amount of work. */
@@ -49,12 +49,12 @@ export function compileFixedPart(parts: readonly Part[], ended: boolean): FixedP
   const { captures } = writer;
   const lead = only?.kind === 'literal' ? only.text : '';
 
+  const addressGroup = captures.find(({ role }) => role === 'addr')?.group;
+
   const fit = (match: RegExpExecArray): Fit | undefined => {
     const values = captures.map(({ group }) => match[group]);
-    const real = captures.every(
-      ({ role }, index) => role === 'plain' || values[index] === undefined || parseAddress(values[index]) !== undefined,
-    );
-    return real ? { start: match.index, end: match.index + match[0].length, values } : undefined;
+    const address = addressGroup === undefined ? undefined : match[addressGroup];
+    return address === undefined || isIP(address) !== 0 ? { start: match.index, end: match.index + match[0].length, values } : undefined;
   };
   const at = (text: string, place: number): Fit | undefined => {
     here.lastIndex = place;
@@ -151,7 +151,7 @@ class SourceWriter {
   }
 
   private capture({ name, type }: Hole, source: string): string {
-    const role = type.kind === 'class' && (type.class === 'addr' || type.class === 'ip') ? type.class : 'plain';
+    const role = type.kind === 'class' && type.class === 'addr' ? 'addr' : 'plain';
     if (name === undefined && role === 'plain') return `(?:${source})`;
     this.groups++;
     this.captures.push({ group: this.groups, name, role });
