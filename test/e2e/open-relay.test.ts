@@ -42,9 +42,11 @@ const ways: readonly Way[] = [
   { name: 'the journal, with IPv6', sources: journal, ...ipv6 },
 ];
 
-/** The shipped forwarder snippet beside Debian's mail.log. */
-const rsyslogActions = (mailLog: string): string =>
-  `${readFileSync(new URL('../../share/rsyslog/sluice.conf', import.meta.url), 'utf8')}\nmail.* action(type="omfile" file="${mailLog}")`;
+/** The shipped forwarder snippet, with the one line changed that is to be changed, beside Debian's mail.log. */
+function rsyslogActions(mailLog: string): string {
+  const snippet = readFileSync(new URL('../../share/rsyslog/sluice.conf', import.meta.url), 'utf8');
+  return `${snippet.replace('target="192.0.2.10"', 'target="127.0.0.1"')}\nmail.* action(type="omfile" file="${mailLog}")`;
+}
 
 const skip = without('root', 'nft', 'ip', 'rsyslogd', 'postfix') || withoutJournald();
 
