@@ -31,13 +31,19 @@ const minuteMs = 60 * secondMs;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
-/** A length of time in words, rounded down to what matters: `8 s`, `42 min`, `3 h 5 min`, `2 d 4 h`, `40 d`. */
+/**
+ * A length of time in words, rounded to what matters: `8 s`, `42 min`, `3 h 5 min`, `2 d 4 h`, `40 d`. To the nearest, so that two hours
+ * are told as such a moment after they began.
+ */
 export function formatSpan(ms: number): string {
-  if (ms < minuteMs) return `${Math.floor(ms / secondMs)} s`;
-  if (ms < hourMs) return `${Math.floor(ms / minuteMs)} min`;
-  if (ms < dayMs) return joined(Math.floor(ms / hourMs), 'h', Math.floor((ms % hourMs) / minuteMs), 'min');
-  if (ms < 10 * dayMs) return joined(Math.floor(ms / dayMs), 'd', Math.floor((ms % dayMs) / hourMs), 'h');
-  return `${Math.floor(ms / dayMs)} d`;
+  const seconds = Math.round(ms / secondMs);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.round(ms / minuteMs);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 24 * 60) return joined(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+  const hours = Math.round(ms / hourMs);
+  if (hours < 10 * 24) return joined(Math.floor(hours / 24), 'd', hours % 24, 'h');
+  return `${Math.round(ms / dayMs)} d`;
 }
 
 function joined(large: number, largeUnit: string, small: number, smallUnit: string): string {

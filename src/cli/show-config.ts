@@ -55,7 +55,10 @@ function key(name: string): string {
 function scalar(value: ConfigValue['value']): string {
   if (typeof value !== 'string') return JSON.stringify(value);
   const plain = /^[A-Za-z/][\w./:@+-]*$/.test(value) && !value.endsWith(':') && !/^(?:true|false|null)$/i.test(value);
-  // Durations and addresses: no number in YAML 1.2's core schema has letters other than a leading 0x or 0o, or one e.
-  const typed = /^\d+(?:ms|[smhdw])(?:\d+(?:ms|[smhdw]))*$/.test(value) || /^\d+\.\d+\.\d+\.\d+(?:\/\d+)?$/.test(value);
+  // Durations, sizes and addresses: no number in YAML 1.2's core schema has letters other than a leading 0x or 0o, or one e.
+  const typed =
+    /^\d+(?:ms|[smhdw])(?:\d+(?:ms|[smhdw]))*$/.test(value) ||
+    /^\d+[KMGT]i?B?$/.test(value) ||
+    /^\d+\.\d+\.\d+\.\d+(?:\/\d+)?$/.test(value);
   return plain || typed ? printable(value) : printable(JSON.stringify(value));
 }

@@ -99,7 +99,7 @@ export function formatJail(jail: JailStatus, bans: readonly BanEntry[], nowMs: n
     ['policy', `${jail.maxretry} failures within ${formatDuration(jail.findtimeMs)}: banned ${formatFor(bantime.firstMs)}${grows}`],
     ['bans', `IPv4 /${prefix.ipv4}, IPv6 /${prefix.ipv6}, ports ${jail.ports}`],
     ['reads', [...jail.journal.map((match) => `journal ${match}`), ...jail.files].join(', ') || '-'],
-    ['matches', `${jail.matches}, of which ${jail.failures} counted as failures; ${jail.tracked} hosts watched`],
+    ['matches', `${jail.matches}, of which ${jail.failures} counted as failures; ${jail.tracked} watched`],
     [
       'ignored',
       Object.entries(jail.ignored)

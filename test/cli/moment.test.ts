@@ -24,10 +24,14 @@ describe('a moment for people', () => {
 
   const spans: readonly [ms: number, expected: string][] = [
     [0, '0 s'],
-    [59_999, '59 s'],
+    [59_499, '59 s'],
+    [59_500, '1 min'],
     [minute, '1 min'],
-    [hour - 1, '59 min'],
+    [hour - 31_000, '59 min'],
+    [hour - 1, '1 h'],
     [hour, '1 h'],
+    [2 * hour - 700, '2 h'],
+    [day - 1, '1 d'],
     [hour + 5 * minute, '1 h 5 min'],
     [day, '1 d'],
     [2 * day + 4 * hour, '2 d 4 h'],

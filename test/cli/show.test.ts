@@ -76,7 +76,7 @@ describe('status', () => {
       policy   5 failures within 30m: banned for 1h, then x2 for each return within 4w, at most 4w
       bans     IPv4 /32, IPv6 /64, ports tcp 25, 465, 587
       reads    journal _SYSTEMD_UNIT=postfix.service, /var/log/mail.log
-      matches  151, of which 140 counted as failures; 20 hosts watched
+      matches  151, of which 140 counted as failures; 20 watched
       ignored  protected 2, banned 9
       banned   2 now, 12 since the start
 
@@ -108,7 +108,7 @@ describe('status', () => {
       policy   5 failures within 30m: banned for ever
       bans     IPv4 /32, IPv6 /64, ports tcp 25, 465, 587
       reads    -
-      matches  151, of which 140 counted as failures; 20 hosts watched
+      matches  151, of which 140 counted as failures; 20 watched
       ignored  -
       banned   2 now, 12 since the start
 
@@ -338,6 +338,7 @@ describe('config', () => {
     { path: ['allowlist'], value: [], from: null },
     { path: ['defaults', 'findtime'], value: '1h30m', from: null },
     { path: ['defaults', 'maxretry'], value: 5, from: null },
+    { path: ['limits', 'message'], value: '64KiB', from: null },
     { path: ['jails', 'a: b', 'observe'], value: true, from: `${file}:9` },
     { path: ['jails', 'ssh', 'filters', 0], value: 'sshd', from: `${file}:10` },
     { path: ['jails', 'ssh', 'note'], value: '1e3', from: `${file}:11` },
@@ -373,6 +374,7 @@ describe('config', () => {
       },
       allowlist: [],
       defaults: { findtime: '1h30m', maxretry: 5 },
+      limits: { message: '64KiB' },
       jails: { 'a: b': { observe: true }, ssh: { filters: ['sshd'], note: '1e3', other: 'no # comment', third: 'true' } },
     });
   });
