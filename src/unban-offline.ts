@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { exit } from './cli/exit.ts';
 import type { UnbanOfflineOptions } from './cli/options.ts';
+import type { Config } from './config/config.ts';
 import { socketCandidates, statePath } from './config/paths.ts';
 import { createClient } from './control/client.ts';
 import type { UnbanReply } from './control/protocol.ts';
@@ -29,11 +30,10 @@ type Lifted = UnbanReply['results'][number]['lifted'];
  * @returns exit code: 1 also if a daemon runs, which would make the table again; 5 if there was nothing; 78 if the configuration, which
  *   names the store, cannot be used
  */
-export async function unbanOffline({ config, json }: UnbanOfflineOptions): Promise<number> {
-  const setup = await loadSetup(config, probeMachine);
-  const { reading } = setup.loaded;
+export async function unbanOffline({ config: given, json }: UnbanOfflineOptions): Promise<number> {
+  const read = await readConfig(given);
+  const inForce = 'config' in read ? read.config : undefined;
   const who = { uid: process.getuid?.() ?? 0, env: process.env };
-  const inForce = reading.kind === 'config' ? reading.config : undefined;
   const sockets = new Set([...(inForce === undefined ? [] : [inForce.control.socket]), ...socketCandidates(who, undefined)]);
   const running = await findRunning([...sockets]);
   if (running !== undefined) {
@@ -50,9 +50,9 @@ export async function unbanOffline({ config, json }: UnbanOfflineOptions): Promi
     if (outcome === 'failed') process.stderr.write(`sluice unban: ${text}\n`);
     else if (!json) (outcome === 'done' ? process.stdout : process.stderr).write(`${text}\n`);
   }
-  if (inForce === undefined) {
+  if ('mistakes' in read) {
     process.stderr.write(
-      `${setup.mistakes}\nsluice unban: the configuration cannot be used, so it is not known where the daemon keeps its bans: what is said of the ` +
+      `${read.mistakes}\nsluice unban: the configuration cannot be used, so it is not known where the daemon keeps its bans: what is said of the ` +
         'store is about the default place. Mend it (sluice check) and say this again, or bans kept elsewhere come back with the next start.\n',
     );
     return exit.unusable;
@@ -60,6 +60,16 @@ export async function unbanOffline({ config, json }: UnbanOfflineOptions): Promi
   const outcomes = [table.outcome, store.outcome];
   if (outcomes.includes('failed')) return exit.failed;
   return outcomes.includes('done') ? exit.ok : exit.nothing;
+}
+
+/** Even rules that cannot be read at all must not stand in the way. */
+async function readConfig(given: string | undefined): Promise<{ readonly config: Config } | { readonly mistakes: string }> {
+  try {
+    const { loaded, mistakes } = await loadSetup(given, probeMachine);
+    return loaded.reading.kind === 'config' ? { config: loaded.reading.config } : { mistakes };
+  } catch (error) {
+    return { mistakes: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** @returns what to tell if somebody answers on one of the sockets, or holds it without answering */
@@ -84,7 +94,8 @@ async function removeTable(): Promise<Part> {
   if (problem === undefined)
     return { outcome: 'done', text: `removed table inet ${tableName} from the kernel: nobody is kept out any longer` };
   if (problem.kind === 'missing') return { outcome: 'nothing', text: `there is no table inet ${tableName} in the kernel` };
-  return { outcome: 'failed', text: `cannot remove table inet ${tableName}: ${problem.text}. ${adviceFor(problem.kind)}` };
+  const advice = problem.kind === 'denied' ? 'As root: sudo sluice unban --all --offline' : adviceFor(problem.kind);
+  return { outcome: 'failed', text: `cannot remove table inet ${tableName}: ${problem.text}. ${advice}` };
 }
 
 /** As `unban` of the daemon does: bans end now, windows are forgotten, history stays, so that the next ban is a return. */

@@ -60,16 +60,14 @@ describe('a daemon that cannot be reached', () => {
     t.after(() => server.close());
     await chown(inner, 0, 1);
     await chmod(inner, 0o750);
-    // Another user, because root is never denied.
+    // Another user, because root is never denied; only once all is loaded, because the checkout may be closed to others.
     const script = `
       import { createClient } from ${JSON.stringify(new URL('../../src/control/client.ts', import.meta.url).href)};
+      process.setgroups([]);
+      process.setegid(65534);
+      process.seteuid(65534);
       await createClient([${JSON.stringify(join(inner, 'control.sock'))}]).get('/v1/ping').catch((error) => console.log(error.message));`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      uid: 65_534,
-      gid: 65_534,
-      cwd: '/',
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     assert.equal(
       await readAll(child.stdout),
       `You may not use ${inner}/control.sock (permission denied).\n` +
