@@ -16,7 +16,8 @@ export type Need =
   | 'systemd-notify'
   | 'systemd-sysusers'
   | 'perl'
-  | 'logger';
+  | 'logger'
+  | 'utmpdump';
 
 const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/lib/systemd'];
 

@@ -203,8 +203,6 @@ class Twins {
 
   #checkpoint(): void {
     const { bans, past, windows, allow } = this.decider.takeChanges();
-    const put = <T>(rows: Map<string, T>, name: string, value: T | undefined) =>
-      value === undefined ? rows.delete(name) : rows.set(name, value);
     for (const { jail, subject, ban } of bans) put(this.store.bans, `${jail} ${subject}`, ban);
     for (const { jail, subject, past: ended } of past) put(this.store.past, `${jail} ${subject}`, ended);
     for (const row of windows) put(this.store.windows, `${row.jail} ${row.subject}`, row.failuresMs.length === 0 ? undefined : row);
@@ -239,10 +237,14 @@ class Twins {
   }
 }
 
+function put<T>(rows: Map<string, T>, name: string, value: T | undefined): void {
+  if (value === undefined) rows.delete(name);
+  else rows.set(name, value);
+}
+
 /** The same things in whatever order. */
 function same(actual: readonly unknown[], expected: readonly unknown[]): void {
-  const text = (values: readonly unknown[]) => values.map(canonical).toSorted();
-  assert.deepEqual(text(actual), text(expected));
+  assert.deepEqual(actual.map(canonical).toSorted(), expected.map(canonical).toSorted());
 }
 
 function canonical(value: unknown): string {
