@@ -1,4 +1,5 @@
 import { isNativeError } from 'node:util/types';
+import { isTimezone } from '../parse/zone.ts';
 
 /** What a socket is for, as in the configuration: `udp://127.0.0.1:5514`. */
 export interface ListenPlace {
@@ -20,6 +21,11 @@ export function listenError(place: ListenPlace, cause: unknown): Error {
       cause,
     },
   );
+}
+
+/** @throws {Error} here, and not at the first line that has no zone of its own */
+export function assertTimezone(timezone: string): void {
+  if (!isTimezone(timezone)) throw new Error(`There is no time zone "${timezone}": write an IANA name such as Europe/Berlin, or "local"`);
 }
 
 function advice({ transport, host, port }: ListenPlace, code: unknown): string | undefined {

@@ -6,7 +6,7 @@ import type { Address } from '../model/address.ts';
 import type { Trust } from '../model/record.ts';
 import type { Sink, Source, SyslogSettings } from '../model/source.ts';
 import { createConnectionLimit } from './connection-limit.ts';
-import { formatListen, listenError } from './listen-error.ts';
+import { assertTimezone, formatListen, listenError } from './listen-error.ts';
 import { believedUids, createConnectionTrust } from './sender-trust.ts';
 import type { SyslogDeps } from './syslog-limits.ts';
 import { addressOf, createPeerCheck, isOwnAddress } from './syslog-peers.ts';
@@ -22,6 +22,8 @@ interface Connection {
   readonly socket: Socket;
   readonly sender: Sender;
   readonly framer: Framer;
+  /** False while the sender's trust is being looked up: to resume the socket then would lose what it holds. */
+  reading: boolean;
 }
 
 /**
@@ -31,10 +33,12 @@ interface Connection {
  * are listed. A framing violation closes the connection. `pause` stops reading: the sender's socket fills up, and rsyslog spools to its queue.
  * `stop` takes no new connections, ends the open ones and reads what has arrived; what a sender writes later it must send again.
  *
- * @throws {Error} if the place cannot be listened on, with what to do; also for a listener that others can reach without `peers`
+ * @throws {Error} if the place cannot be listened on, with what to do; also for a listener that others can reach without `peers`, and for a
+ *   time zone that does not exist
  */
 export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: SyslogDeps): Promise<Source & { readonly port: number }> {
   const check = createPeerCheck(settings.host, settings.peers);
+  assertTimezone(settings.timezone);
   const connectionTrust = createConnectionTrust(believedUids(settings.trustedUids));
   const limit = createConnectionLimit({ connections: deps.maxConnections, perPeer: deps.maxConnectionsPerPeer });
   const connections = new Set<Connection>();
@@ -70,7 +74,7 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     const { address } = peer;
     const origin = { kind: 'syslog', transport: 'tcp', peer: address } as const;
     const sender: Sender = { source: settings.name, origin, shown: address, trust: 'low', previous: undefined };
-    const connection = { socket, sender, framer: createFramer({ maxFrameBytes: deps.maxFrameBytes }) };
+    const connection = { socket, sender, framer: createFramer({ maxFrameBytes: deps.maxFrameBytes }), reading: false };
     connections.add(connection);
     sink.connections(limit.open());
     socket.on('close', () => {
@@ -82,15 +86,17 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
   }
 
   /** Nothing is read before it is known whether the sender is to be believed. */
-  async function begin({ socket, sender, framer }: Connection, peer: Address): Promise<void> {
+  async function begin(connection: Connection, peer: Address): Promise<void> {
+    const { socket, sender, framer } = connection;
     sender.trust = await trustOf(socket, peer);
     if (socket.destroyed) return;
     socket.on('data', (chunk) => {
       lastDataMs = performance.now();
-      report({ socket, sender, framer }, framer.push(chunk), chunk.length);
+      report(connection, framer.push(chunk), chunk.length);
     });
     // Only an orderly end completes a last line without LF. A reset does not: half a line may name another address than the whole.
-    socket.on('end', () => report({ socket, sender, framer }, framer.end(), 0));
+    socket.on('end', () => report(connection, framer.end(), 0));
+    connection.reading = true;
     if (paused) socket.pause();
   }
 
@@ -135,7 +141,7 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
 
   function resume(): void {
     paused = false;
-    for (const { socket } of connections) socket.resume();
+    for (const { socket, reading } of connections) if (reading) socket.resume();
   }
 
   return {
@@ -144,7 +150,7 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     port,
     pause() {
       paused = true;
-      for (const { socket } of connections) socket.pause();
+      for (const { socket, reading } of connections) if (reading) socket.pause();
     },
     resume,
     stop: () => (stopped ??= stop()),

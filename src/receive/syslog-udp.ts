@@ -6,7 +6,7 @@ import { frameEnd, isCompressed } from '../frame/opening.ts';
 import type { Address } from '../model/address.ts';
 import type { Trust } from '../model/record.ts';
 import type { Sink, Source, SyslogSettings } from '../model/source.ts';
-import { formatListen, listenError } from './listen-error.ts';
+import { assertTimezone, formatListen, listenError } from './listen-error.ts';
 import { believedUids, createDatagramTrust } from './sender-trust.ts';
 import type { Endpoint } from './socket-owner.ts';
 import type { SyslogDeps } from './syslog-limits.ts';
@@ -28,10 +28,12 @@ const maxDrainTurns = 10_000;
  * socket they came from. UDP cannot push back: while paused, up to receiveBufferBytes are held here, and what comes beyond is dropped and
  * counted (`overflow`). What the kernel drops is counted, too (`udp_kernel`), within a second.
  *
- * @throws {Error} if the place cannot be listened on, with what to do; also for a listener that others can reach without `peers`
+ * @throws {Error} if the place cannot be listened on, with what to do; also for a listener that others can reach without `peers`, and for a
+ *   time zone that does not exist
  */
 export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: SyslogDeps): Promise<Source & { readonly port: number }> {
   const check = createPeerCheck(settings.host, settings.peers);
+  assertTimezone(settings.timezone);
   const datagramTrust = createDatagramTrust(believedUids(settings.trustedUids));
   const senders = new Map<string, Sender>();
   let held: Datagram[] = [];
