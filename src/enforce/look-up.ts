@@ -1,7 +1,7 @@
 import { execa } from 'execa';
+import { parseDuration } from '../duration.ts';
 import type { Prefix } from '../model/address.ts';
 import type { Ports } from '../model/filter.ts';
-import { parseElements } from './kernel-listing.ts';
 import { placeOf } from './layout.ts';
 import { tableName } from './nft-script.ts';
 
@@ -29,23 +29,30 @@ export async function lookUpElements(
   const found: KernelElement[] = [];
   for (const { ports, subject } of wanted) {
     const { set, address } = placeOf(ports, subject);
-    const { stdout, stderr, exitCode, shortMessage } = await execa(
-      nft,
-      ['-j', 'get', 'element', 'inet', tableName, set, '{', address, '}'],
-      {
-        reject: false,
-        timeout: timeoutMs,
-        killSignal: 'SIGKILL',
-        maxBuffer: 65_536,
-        extendEnv: false,
-        env: { LC_ALL: 'C', HOME: '/nonexistent' },
-      },
-    );
+    const { stdout, stderr, exitCode, shortMessage } = await execa(nft, ['get', 'element', 'inet', tableName, set, '{', address, '}'], {
+      reject: false,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      maxBuffer: 65_536,
+      extendEnv: false,
+      env: { LC_ALL: 'C', HOME: '/nonexistent' },
+    });
     if (exitCode === 0) {
-      for (const [element, expiresInS] of parseElements(stdout) ?? []) found.push({ set, element, expiresInS });
+      const element = parseElement(stdout);
+      if (element === undefined) throw new Error(`nft answers in an unknown form: ${stdout.slice(0, 200)}`);
+      found.push({ set, ...element });
     } else if (!stderr.includes('No such file or directory')) {
       throw new Error(`nft cannot be asked: ${stderr.split('\n')[0] ?? shortMessage}`);
     }
   }
   return found;
+}
+
+/** The one element in nft's text: `elements = { 192.0.2.1 timeout 1h expires 59m59s4ms }`. Not JSON, because 1.0.6 prints text for `get element` with -j too. */
+function parseElement(text: string): { readonly element: string; readonly expiresInS: number | undefined } | undefined {
+  const [, element, attributes = ''] = /elements = \{ (\S+)([^}]*)\}/.exec(text) ?? [];
+  if (element === undefined) return undefined;
+  const [, expires] = / expires (\S+)/.exec(attributes) ?? [];
+  const ms = expires === undefined ? undefined : parseDuration(expires);
+  return { element, expiresInS: ms === undefined ? undefined : ms / 1_000 };
 }
