@@ -17,7 +17,9 @@ export type Need =
   | 'systemd-sysusers'
   | 'perl'
   | 'logger'
-  | 'utmpdump';
+  | 'utmpdump'
+  | 'unshare'
+  | 'nsenter';
 
 const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/lib/systemd'];
 
