@@ -18,6 +18,7 @@ export type Need =
   | 'perl'
   | 'logger'
   | 'utmpdump'
+  | 'setpriv'
   | 'unshare'
   | 'nsenter';
 

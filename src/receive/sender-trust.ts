@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Trust } from '../model/record.ts';
-import {
-  boundSockets,
-  connectedSocketOwner,
-  type Endpoint,
-  readSocketTables,
-  readSocketTablesSync,
-  type SocketTables,
-} from './socket-owner.ts';
+import { boundSockets, connectedSocket, type Endpoint, readSocketTables, readSocketTablesSync, type SocketTables } from './socket-owner.ts';
+import { isOwnAddress } from './syslog-peers.ts';
 
 const root = 0;
 
@@ -35,7 +29,8 @@ function readPasswd(): string {
 }
 
 /**
- * Asks whose socket the other end of a TCP connection from this host is.
+ * Whether the other end of a TCP connection is believed: a process on this host if its socket belongs to a believed user, everybody else because
+ * he is listed. A socket on this host that nobody has open any more is nobody's.
  *
  * Not blocking: on a host with many connections the kernel's list is long. Questions that come meanwhile share the next reading, never the
  * running one, which may have passed their place in the list already.
@@ -53,12 +48,12 @@ export function createConnectionTrust(believed: ReadonlySet<number>): (sender: E
     return next;
   };
   return async (sender, receiver) => {
-    try {
-      const uid = connectedSocketOwner(await read(), sender, receiver);
-      return uid !== undefined && believed.has(uid) ? 'full' : 'low';
-    } catch {
-      return 'low'; // /proc cannot be read: then nobody is believed
-    }
+    const tables = await read().catch(() => undefined);
+    if (tables === undefined) return isOwnAddress(sender.address) ? 'low' : 'full';
+    const row = connectedSocket(tables, sender, receiver);
+    // The list before the addresses: a process here can also bind addresses that no interface has (127.1.2.3, `ip route add local`).
+    if (row === undefined) return sender.address === receiver.address || isOwnAddress(sender.address) ? 'low' : 'full';
+    return row.inode !== 0 && believed.has(row.uid) ? 'full' : 'low';
   };
 }
 

@@ -19,7 +19,7 @@ export interface SocketTables {
 /** What the kernel says of one socket. */
 export interface SocketRow {
   readonly uid: number;
-  /** 0: no process has it open any more. Its uid then reads 0, too, whoever it belonged to. */
+  /** 0: no process has it open any more (TIME_WAIT, orphaned FIN_WAIT). Its uid then reads 0, too, whoever it belonged to: it must not pass for root's. */
   readonly inode: number;
   /** The last column: datagrams that found its buffer full. Only of udp. */
   readonly drops: number;
@@ -37,17 +37,12 @@ export async function readSocketTables(protocol: 'tcp' | 'udp'): Promise<SocketT
   return { ipv4, ipv6 };
 }
 
-/**
- * Whose TCP socket it is that has these two ends, seen from itself.
- *
- * @returns the uid; undefined if there is none, or if no process has it open any more: the kernel then says uid 0 of anybody's
- *   socket (TIME_WAIT, orphaned FIN_WAIT), which must not pass for root.
- */
-export function connectedSocketOwner(tables: SocketTables, local: Endpoint, remote: Endpoint): number | undefined {
+/** The TCP socket that has these two ends, seen from itself; undefined: there is none in this network namespace. */
+export function connectedSocket(tables: SocketTables, local: Endpoint, remote: Endpoint): SocketRow | undefined {
   for (const { table, spell } of spellings(tables, local.address)) {
     const found = table.indexOf(`: ${spell(local)} ${spell(remote)} `);
     const row = found === -1 ? undefined : readRow(table, found);
-    if (row !== undefined && row.inode !== 0) return row.uid;
+    if (row !== undefined) return row;
   }
   return undefined;
 }

@@ -9,7 +9,7 @@ import { createConnectionLimit } from './connection-limit.ts';
 import { assertTimezone, formatListen, listenError } from './listen-error.ts';
 import { believedUids, createConnectionTrust } from './sender-trust.ts';
 import type { SyslogDeps } from './syslog-limits.ts';
-import { addressOf, createPeerCheck, isOwnAddress } from './syslog-peers.ts';
+import { addressOf, createPeerCheck } from './syslog-peers.ts';
 import { deliverFrames, type Sender } from './syslog-records.ts';
 
 /** Idle senders are kept, rsyslog says nothing for hours; those that died without a word are found by the kernel. */
@@ -100,11 +100,9 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     if (paused) socket.pause();
   }
 
-  /** A process here can reach the listener from any address of this host, also from one that the peers' networks hold. */
   async function trustOf(socket: Socket, peer: Address): Promise<Trust> {
     const local = addressOf(socket.localAddress);
-    if (local !== peer && !isOwnAddress(peer)) return 'full';
-    if (local === undefined || socket.remotePort === undefined) return 'low';
+    if (local === undefined || socket.remotePort === undefined) return 'low'; // gone already
     return connectionTrust({ address: peer, port: socket.remotePort }, { address: local, port });
   }
 

@@ -18,6 +18,8 @@ import { watchDrops } from './udp-drops.ts';
 const dropPollMs = 1_000;
 /** Senders whose last message is remembered for `message repeated n times`. */
 const maxSenders = 256;
+/** What a held datagram costs besides its bytes: a flood of empty ones is bounded, too. */
+const datagramCostBytes = 256;
 /** At the end: turns of the event loop in which datagrams that wait in the kernel are still read; each takes up to 32. */
 const maxDrainTurns = 10_000;
 
@@ -61,9 +63,9 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
     const trust = peer.loopback ? datagramTrust({ address: peer.address, port: from.port }) : 'low';
     const datagram = { bytes, sender: senderOf(peer.address, from.port), trust, receivedMs: deps.nowMs() };
     if (!paused) return take(datagram);
-    if (heldBytes + bytes.length > deps.receiveBufferBytes)
-      return sink.lost('overflow', 1, `${place}: paused, and ${heldBytes} bytes wait`);
-    heldBytes += bytes.length;
+    const cost = bytes.length + datagramCostBytes;
+    if (heldBytes + cost > deps.receiveBufferBytes) return sink.lost('overflow', 1, `${place}: paused, and ${heldBytes} bytes wait`);
+    heldBytes += cost;
     held.push(datagram);
   }
 
