@@ -22,6 +22,8 @@ export interface Capture {
 /** What stands between two holes of any text: its length has a bound, so one try at one place costs a bounded amount of work. */
 export interface FixedPart {
   readonly captures: readonly Capture[];
+  /** The expression; tests look at its quantifiers. */
+  readonly source: string;
   /** The one try: does the whole part fit here? */
   readonly at: (text: string, place: number) => Fit | undefined;
   /** The first place from `from` on. */
@@ -89,13 +91,14 @@ export function compileFixedPart(parts: readonly Part[], ended: boolean): FixedP
     }
     return undefined;
   };
-  return { captures, at, first: lead === '' ? first : firstByLead, last };
+  return { captures, source, at, first: lead === '' ? first : firstByLead, last };
 }
 
 function literalPart(literal: string): FixedPart {
   const found = (place: number): Fit | undefined => (place === -1 ? undefined : { start: place, end: place + literal.length, values: [] });
   return {
     captures: [],
+    source: literalSource(literal),
     at: (text, place) => (text.startsWith(literal, place) ? found(place) : undefined),
     first: (text, from) => found(text.indexOf(literal, from)),
     last: (text, from) => {
@@ -136,7 +139,8 @@ class SourceWriter {
     const shape = holeClasses[type.class];
     if (shape.kind === 'shape') {
       const source = (): string => this.capture(hole, shape.source);
-      return literal !== undefined && /^[0-9]/.test(literal) ? this.sealed(source) : source();
+      const clear = literal === undefined ? next === undefined || next === 'end' : /^[^0-9]/.test(literal);
+      return clear ? source() : this.sealed(source);
     }
     const run = (without: string | undefined): string => this.capture(hole, `(?:${runSource(shape.set, without)}){1,${shape.most}}`);
     if (type.class !== 'addr' && type.class !== 'ip') {

@@ -39,7 +39,7 @@ export function isClassName(name: string): name is ClassName {
 export function runSource(set: string, without: string | undefined): string {
   // Most literals begin with a character that the class does not have anyway.
   if (without === undefined || !new RegExp(`[${set}]`).test(without)) return `[${set}]`;
-  return set.startsWith('^') ? `[${set}${escapeInClass(without)}]` : `(?!${escapeInClass(without)})[${set}]`;
+  return set.startsWith('^') ? `[${set}${escapeInClass(without)}]` : `(?!${literalSource(without)})[${set}]`;
 }
 
 /** A text as a regular expression that fits exactly this text. */

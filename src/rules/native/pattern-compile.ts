@@ -2,7 +2,7 @@ import type { Pattern, PatternMatch } from '../../model/filter.ts';
 import { compileFixedPart } from './fixed-part.ts';
 import type { Fit, FixedPart } from './fixed-part.ts';
 import { copied, hasBytes } from './message-text.ts';
-import { headSource, requiredLiterals } from './pattern-literals.ts';
+import { headSource, requiredLiterals, tellingLiterals } from './pattern-literals.ts';
 import { isAddress, isAnything } from './pattern-proof.ts';
 import type { Proof } from './pattern-proof.ts';
 import type { Hole, Part, PatternSyntax } from './pattern-syntax.ts';
@@ -31,7 +31,11 @@ export function compilePattern(syntax: PatternSyntax, proof: Proof, settings: Pa
   const { name, follows, address, cutBytes } = settings;
   const steps = stepsOf(syntax, proof, cutBytes !== undefined);
   const whole = proof === 'right' ? Math.min(cutBytes ?? longestWholeBytes, longestWholeBytes) : Infinity;
+  const telling = tellingLiterals(syntax.parts);
   const match = (text: string): PatternMatch | undefined => {
+    for (const literal of telling) {
+      if (!text.includes(literal) && (cutBytes === undefined || !hasBytes(text, cutBytes))) return undefined;
+    }
     if (whole !== Infinity && hasBytes(text, whole)) return undefined;
     const found = findSteps(steps, text, cutBytes);
     return found === undefined ? undefined : matchOf(steps, found, text);

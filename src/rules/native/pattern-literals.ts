@@ -23,6 +23,19 @@ export function requiredLiterals(parts: readonly Part[], cut: boolean): readonly
   return best;
 }
 
+const shortestTelling = 4;
+
+/**
+ * Literals that every whole message has which fits: the longest one, and the last one, which tells patterns with the same beginning apart. To
+ * look for them is much cheaper than to try the expression.
+ */
+export function tellingLiterals(parts: readonly Part[]): readonly string[] {
+  const literals = parts.flatMap((part) => (part.kind === 'literal' && part.text.length >= shortestTelling ? [part.text] : []));
+  const longest = literals.toSorted((a, b) => b.length - a.length)[0];
+  const last = literals.at(-1);
+  return [...new Set([last, longest])].filter((literal) => literal !== undefined);
+}
+
 function candidateAt(parts: readonly Part[], index: number, part: Part): readonly string[] {
   if (part.kind === 'literal') return [part.text];
   if (part.kind !== 'hole' || part.type.kind !== 'words' || part.type.words.length > mostLiterals) return [];
@@ -40,7 +53,8 @@ function worth(texts: readonly string[]): number {
   return texts.length === 1 ? shortest + (shortest >= rareLength ? 100 : 0) : shortest;
 }
 
-const longestHead = 24;
+/** Fixed characters after which a beginning is told apart from most others; longer ones would only make the alternation longer. */
+const longestHead = 8;
 
 /**
  * The beginning of the pattern as an expression: every message that fits begins with it. Many of these joined into one alternation turn

@@ -3,7 +3,7 @@ import { noChars, overlap, setOf, union } from './regex-syntax.ts';
 import type { Chars, CharSet, Group, Item } from './regex-syntax.ts';
 
 /** Bound of a quantifier that stands behind an ambiguous one. */
-const boundedRun = 255;
+const boundedRun = 64;
 
 /**
  * A sufficient condition for linear time in a backtracking engine, and a simple one:

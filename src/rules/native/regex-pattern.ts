@@ -29,7 +29,8 @@ export interface RegexPattern {
  * Proofs are those of patterns; a part that takes any number of spaces counts as the client's text.
  */
 export function compileRegexPattern(text: string, { name, follows, unproved, cutBytes }: RegexSettings): RegexPattern {
-  const { items, ended, mistakes } = parseRegex(text);
+  const { items: read, ended, mistakes } = parseRegex(text);
+  const items = read.flatMap(withoutGroup);
   if (mistakes.length > 0) return refused(mistakes);
   const shape = [...addressMistakes(items, text), ...linearMistakes(items, ended)];
   if (shape.length > 0) return refused(shape);
@@ -57,6 +58,12 @@ export function compileRegexPattern(text: string, { name, follows, unproved, cut
 
 function refused(mistakes: readonly PatternMistake[]): RegexPattern {
   return { pattern: undefined, proof: 'none', mistakes };
+}
+
+/** A group that is always there and has no choice, such as one that captures, changes nothing of what fits. */
+function withoutGroup(item: Item): readonly Item[] {
+  const [only, other] = item.kind === 'group' && !item.optional ? item.alternatives : [];
+  return only !== undefined && other === undefined ? only.flatMap(withoutGroup) : [item];
 }
 
 /** No name that a person gives a group. */
