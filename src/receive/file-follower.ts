@@ -26,8 +26,6 @@ export class FileFollower {
   readonly #wanted = new Set<OpenFile>();
   /** Rotated files whose last line is not waited for any more. */
   readonly #settled = new WeakSet<OpenFile>();
-  /** Copies of copytruncate: if one ends in half a line, the other half stands in the truncated file. */
-  readonly #copies = new WeakSet<OpenFile>();
   /** Paths that are opened where an earlier run left off, or at startAt; others are new and read whole. */
   readonly #unread = new Set<string>();
   readonly #fileWatch: FileWatch<OpenFile>;
@@ -150,7 +148,6 @@ export class FileFollower {
       if (outcome.kind === 'more') return;
       const copy = await findCopy(file, outcome.was, this.#reading);
       if (copy === undefined) return;
-      this.#copies.add(copy);
       generations.splice(generations.indexOf(file), 0, copy);
       this.#watch(copy);
     } catch (error) {
@@ -163,7 +160,7 @@ export class FileFollower {
   async #settle(file: OpenFile): Promise<void> {
     if (this.#settled.has(file)) return;
     this.#settled.add(file);
-    if (!this.#copies.has(file)) await file.finish();
+    if (!file.isCopy) await file.finish();
     else if (await file.isUnfinished()) this.#sink.lost('cursor_gap', 1, `${file.path} was truncated within a line`);
     file.path = file.currentPath();
   }

@@ -41,6 +41,7 @@ export async function resume(file: OpenFile, positions: readonly FilePosition[],
     }
     old.beginAt(isLast ? last.offsetBytes : ((await positionOf(old, positions))?.offsetBytes ?? 0));
     old.path = path;
+    old.isCopy = isLast && old.inode !== last.inode;
     files.push(old);
   }
   return { kind: 'resumed', files: [...files, file], gap };
@@ -58,6 +59,7 @@ export async function findCopy(file: OpenFile, was: FilePosition, reading: Readi
     if (await holds(copy, was)) {
       copy.beginAt(was.offsetBytes);
       copy.path = file.path;
+      copy.isCopy = true;
       return copy;
     }
     await copy.close();
@@ -67,7 +69,7 @@ export async function findCopy(file: OpenFile, was: FilePosition, reading: Readi
 
 /** Whether the position can be in this file. With the same first line of a log, time and process in it, two files are one, or copies. */
 async function holds(file: OpenFile, position: FilePosition): Promise<boolean> {
-  return position.offsetBytes <= (await file.size()) && fitsMark(position.head, await file.readHead());
+  return position.offsetBytes <= (await file.size()) && fitsMark(position.head, file.head);
 }
 
 /** @returns the position in this very file, not in another that has its inode number or its name */

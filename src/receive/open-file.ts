@@ -45,6 +45,8 @@ export interface Reading {
 export class OpenFile {
   /** The name in the records' origin. */
   path: string;
+  /** Made by copytruncate: if it ends in half a line, the other half stands in the truncated file. */
+  isCopy = false;
   readonly device: bigint;
   readonly inode: bigint;
   readonly #handle: FileHandle;
@@ -77,7 +79,9 @@ export class OpenFile {
     try {
       const stat = await handle.stat({ bigint: true });
       if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
-      return new OpenFile(path, handle, { device: stat.dev, inode: stat.ino }, reading);
+      const file = new OpenFile(path, handle, { device: stat.dev, inode: stat.ino }, reading);
+      await file.#isItself();
+      return file;
     } catch (error) {
       await handle.close();
       throw error;
@@ -108,14 +112,14 @@ export class OpenFile {
     return readlinkSync(this.watchPath);
   }
 
+  /** Its first bytes, as they were when it was last looked at. */
+  get head(): Buffer {
+    return this.#head;
+  }
+
   beginAt(offset: number): void {
     this.#offset = offset;
     this.#searched = offset;
-  }
-
-  async readHead(): Promise<Buffer> {
-    const { buffer, bytesRead } = await this.#handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-    return buffer.subarray(0, bytesRead);
   }
 
   async size(): Promise<number> {
@@ -216,7 +220,8 @@ export class OpenFile {
 
   /** Whether the file begins as it did when it was last read. Takes note of its first bytes as it grows. */
   async #isItself(): Promise<boolean> {
-    const head = await this.readHead();
+    const { buffer, bytesRead } = await this.#handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
+    const head = buffer.subarray(0, bytesRead);
     if (!continuesHead(this.#head, head)) return false;
     if (head.length > this.#head.length) {
       this.#head = head;

@@ -69,6 +69,10 @@ function write(path: string, ...lines: readonly string[]): void {
   appendFileSync(path, lines.map((line) => `${line}\n`).join(''));
 }
 
+function stamp(second: number): string {
+  return new Date(Date.UTC(2026, 10, 22) + second * 1000).toISOString();
+}
+
 function count(wanted: number): (sink: RecordedSink) => boolean {
   return (sink) => sink.records.length >= wanted;
 }
@@ -219,11 +223,10 @@ describe('a file', () => {
   test('hands over nothing while paused, from within a record on', async () => {
     const lines = numbered('line', 1000);
     write(log, ...lines);
-    let source: Source | undefined;
     const sink = recordedSink((record) => {
-      if (record.text === 'line 9') source?.pause();
+      if (record.text === 'line 9') for (const source of open) source.pause();
     });
-    source = await follow(sink);
+    const source = await follow(sink);
     await sink.until((heard) => heard.total().records >= 10);
     write(log, 'more');
     assert.equal(sink.records.length, 10);
@@ -497,7 +500,6 @@ describe('after a restart', () => {
 });
 
 describe('a file that was never read', () => {
-  const stamp = (index: number) => new Date(Date.UTC(2026, 10, 22) + index * 1000).toISOString();
   const lines = Array.from({ length: 30_000 }, (_, index) => `${stamp(index)} mx app[1]: line ${index}`);
 
   const starts: readonly [index: number, because: string][] = [
