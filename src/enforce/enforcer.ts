@@ -2,10 +2,11 @@ import type { Address, Prefix } from '../model/address.ts';
 import type { KernelChange } from '../model/decision.ts';
 import type { Ports } from '../model/filter.ts';
 import { createDropCounts, type DropCount } from './drop-counts.ts';
+import { auditSets, readSmallSets } from './kernel-audit.ts';
 import { compareListing, type Drift } from './kernel-listing.ts';
 import { type LookedUp, lookUp } from './kernel-lookup.ts';
 import { listTable } from './kernel-table.ts';
-import { countBySet, layoutOf, withPlace } from './layout.ts';
+import { countBySet, layoutOf, placeOf, withPlace } from './layout.ts';
 import { startNftChild } from './nft-child.ts';
 import { shapeOf } from './nft-script.ts';
 import { createSocketKiller } from './socket-kill.ts';
@@ -29,6 +30,10 @@ export interface EnforcerOptions {
   readonly timeoutMs?: number;
   /** How often the table is looked at, ms. One look takes nft 3 ms. */
   readonly pollMs?: number;
+  /** How often elements are compared, ms, and after each start. */
+  readonly auditMs?: number;
+  /** Sets with more elements are not compared: reading them is quadratic. */
+  readonly auditElements?: number;
   /** Changes that may wait while nft does not answer; beyond, they are written from currentState when it does again. */
   readonly maxWaiting?: number;
 }
@@ -73,7 +78,7 @@ export interface Enforcer {
 
 /** Starts the children that run nft: call it before anything large is loaded. */
 export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): Enforcer {
-  const { nft, ss, directory, currentState, timeoutMs = 10_000, pollMs = 500 } = options;
+  const { nft, ss, directory, currentState, timeoutMs = 10_000, pollMs = 500, auditMs = 60_000, auditElements = 20_000 } = options;
   const { setSize = 1_000_000, batchElements = 5_000, maxWaiting = 100_000 } = options;
   const child = startNftChild({ nft, directory, timeoutMs });
   // Looking does not stand in the way of banning.
@@ -91,6 +96,9 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
   );
   const drops = createDropCounts();
   let timer: NodeJS.Timeout | undefined;
+  let auditTimer: NodeJS.Timeout | undefined;
+  /** Elements that were decided upon while an audit reads. */
+  let touched: Set<string> | undefined;
   let stopped = false;
 
   const look = async (): Promise<void> => {
@@ -110,6 +118,27 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
     transactions.shape(transactions.layout());
   };
 
+  const audit = async (): Promise<void> => {
+    if (stopped) return;
+    const before = transactions.shaped();
+    if (before !== undefined && transactions.resting()) {
+      touched = new Set();
+      // What is on its way now is not missing.
+      await transactions.settled(false);
+      const layout = transactions.layout();
+      const held = await readSmallSets(looking, layout, currentState(), auditElements);
+      const since = touched;
+      touched = undefined;
+      if (transactions.shaped() === before && transactions.resting() && layout === transactions.layout()) {
+        const { drift, mending, allowDiffers } = auditSets(held, layout, currentState(), since, Date.now());
+        if (drift.length > 0) hooks.drift(drift);
+        transactions.add(mending);
+        if (allowDiffers) transactions.shape(layout);
+      }
+    }
+    if (!stopped) auditTimer = setTimeout(() => void audit(), auditMs);
+  };
+
   const configure = ({ lists, lengths, allow }: Wanted): Promise<Settled> => {
     let layout = layoutOf(lists, lengths, allow);
     // Bans by hand have lengths that no jail names.
@@ -122,10 +151,20 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
     setSize,
     start: (wanted) => {
       timer = setTimeout(() => void look(), pollMs);
-      return configure(wanted);
+      const settled = configure(wanted);
+      void settled.then(audit);
+      return settled;
     },
     configure,
-    apply: transactions.add,
+    apply: (changes) => {
+      if (touched !== undefined) {
+        for (const { ports, subject } of changes) {
+          const { set, address } = placeOf(ports, subject);
+          touched.add(`${set} ${address}`);
+        }
+      }
+      transactions.add(changes);
+    },
     settled: () => transactions.settled(false),
     setAllow: (allow) => {
       const layout = transactions.layout();
@@ -138,6 +177,7 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
     stop: async () => {
       stopped = true;
       clearTimeout(timer);
+      clearTimeout(auditTimer);
       await Promise.all([transactions.stop(), looking.stop()]);
     },
   };

@@ -2,7 +2,7 @@ import { type Listing, listingArgs, parseListing, staleIn } from './kernel-listi
 import type { Layout } from './layout.ts';
 import type { NftChild, Ran } from './nft-child.ts';
 import { type NftProblem, readNftError } from './nft-error.ts';
-import { ensureScript, nothingStale, shapeOf } from './nft-script.ts';
+import { ensureScript, nothingStale, shapeOf, type Stale } from './nft-script.ts';
 
 /** A larger listing is other people's rules by the hundred thousand; ours is some 20 KB. */
 const maxListingBytes = 32 * 1_024 * 1_024;
@@ -47,24 +47,23 @@ export interface KernelTable {
 /** @param setSize elements that one set takes */
 export function createKernelTable(child: NftChild, setSize: number): KernelTable {
   let handles: ReadonlyMap<string, string> | undefined;
-  let fresh = false;
-  let keepStale = false;
   return {
     ensure: async (layout, done) => {
+      const write = async (stale: Stale, fresh: boolean): Promise<NftProblem | undefined> => {
+        const ran = await child.run({ program: 'nft', args: ['-f', '-'], input: ensureScript(layout, setSize, stale, fresh) });
+        done(ran);
+        return problemOf(ran);
+      };
       const before = await listTable(child);
       if (before.kind === 'problem') return before;
       handles ??= before.listing.sets;
-      const stale = keepStale ? nothingStale : staleIn(shapeOf(layout), before.listing);
-      const ran = await child.run({ program: 'nft', args: ['-f', '-'], input: ensureScript(layout, setSize, stale, fresh) });
-      done(ran);
-      const problem = problemOf(ran);
-      if (problem !== undefined) {
-        // A definition that nft cannot change: begin again, once. Somebody's own rule looks into a set that should go: leave it.
-        fresh = problem.kind === 'changed' && !fresh;
-        keepStale = problem.kind === 'busy' && !keepStale;
-        return { kind: 'problem', problem };
-      }
-      fresh = false;
+      const stale = staleIn(shapeOf(layout), before.listing);
+      let problem = await write(stale, false);
+      // Somebody's own rule looks into a set that should go: leave it.
+      if (problem?.kind === 'busy') problem = await write(nothingStale, false);
+      // A definition that nft cannot change. Begin again: one transaction, and if that is refused too, what is there stays.
+      if (problem !== undefined && definitions.has(problem.kind)) problem = await write(nothingStale, true);
+      if (problem !== undefined) return { kind: 'problem', problem };
       const after = await listTable(child);
       if (after.kind === 'problem') return after;
       const known = handles;
@@ -78,3 +77,5 @@ export function createKernelTable(child: NftChild, setSize: number): KernelTable
       [...(handles ?? [])].filter(([name, handle]) => sets.has(name) && sets.get(name) !== handle).map(([name]) => name),
   };
 }
+
+const definitions: ReadonlySet<NftProblem['kind']> = new Set(['changed', 'element', 'other']);

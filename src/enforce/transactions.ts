@@ -43,6 +43,8 @@ export interface Transactions {
   /** Counts the times the table was made; undefined while it is about to be. */
   readonly shaped: () => number | undefined;
   readonly renewed: KernelTable['renewed'];
+  /** Nothing is being restored, and nft answers. */
+  readonly resting: () => boolean;
   /** Writes what waits, if nft answers. */
   readonly stop: () => Promise<void>;
 }
@@ -64,6 +66,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   let layout: Layout = emptyLayout;
   let started = false;
   let stopping = false;
+  let running = false;
   let pumping: Promise<void> | undefined;
   let wantEnsure = false;
   let ensures = 0;
@@ -81,7 +84,9 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   let retryTimer: NodeJS.Timeout | undefined;
 
   const run = (): void => {
-    if (started && !stopping) pumping ??= pump();
+    if (!started || stopping || running) return;
+    running = true;
+    pumping = pump();
   };
 
   const pump = async (): Promise<void> => {
@@ -97,7 +102,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       retry = [];
       await commit(batch);
     }
-    pumping = undefined;
+    running = false;
     waiters.reached(queue.oldest());
     const retryAtMs = queue.retryAtMs();
     if (retryAtMs !== Infinity && !stopping) retryTimer = setTimeout(run, Math.max(10, retryAtMs - Date.now()));
@@ -254,7 +259,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       }
       if (queue.lost() > 0) restoreAll = true;
       // After what is decided in the same turn: a chunk of the log is one transaction.
-      if (pumping === undefined) queueMicrotask(run);
+      if (!running) queueMicrotask(run);
     },
     settled: (restored) => {
       if (down !== undefined) return Promise.resolve({ kind: 'not_yet', why: down });
@@ -264,6 +269,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     },
     shaped: () => (wantEnsure ? undefined : ensures),
     renewed: table.renewed,
+    resting: () => down === undefined && queue.restoring() === 0 && !restoreAll,
     stop: async () => {
       if (failures === 0) {
         run();

@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { parsePrefix, type Prefix } from '../../src/model/address.ts';
 import type { KernelChange } from '../../src/model/decision.ts';
 import type { Ports } from '../../src/model/filter.ts';
@@ -63,6 +62,7 @@ export function enforceIn(pair: NetworkPair, host: Namespace, options: Partial<E
       drift: (...args) => (said.drift.push(args), events.emit('drift', ...args)),
     },
   );
+  pair.atEnd(() => void enforcer.stop());
   return {
     enforcer,
     state,

@@ -18,6 +18,8 @@ export interface NetworkPair {
   readonly world: Namespace;
   /** A private directory, removed with the pair. */
   readonly directory: string;
+  /** Runs when the pair is removed, first: what a failed test left running. */
+  readonly atEnd: (work: () => void) => void;
   /** Ends what still runs in the two namespaces and removes both. Idempotent; also called when the test process exits. */
   readonly remove: () => void;
 }
@@ -69,11 +71,13 @@ export function createNetworkPair(): NetworkPair {
   const directory = mkdtempSync(join(tmpdir(), `${stem}-`));
   const children = new Set<ChildProcess>();
   const names = [`${stem}-host`, `${stem}-world`] as const;
+  const atEnd: (() => void)[] = [];
   let removed = false;
   const remove = (): void => {
     if (removed) return;
     removed = true;
     process.off('exit', remove);
+    for (const work of atEnd) work();
     for (const child of children) child.kill('SIGKILL');
     for (const name of names) removeNamespace(ip, name);
     rmSync(directory, { recursive: true, force: true });
@@ -92,7 +96,11 @@ export function createNetworkPair(): NetworkPair {
       name,
       start,
       run: (command, ...args) =>
-        execFileSync(ip, [...enter, program(command) ?? command, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+        execFileSync(ip, [...enter, program(command) ?? command, ...args], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'pipe'],
+          maxBuffer: 64 * 1_024 * 1_024,
+        }),
       wrapper: (programName) => {
         const path = join(directory, `${programName}-in-${name}`);
         writeFileSync(path, `#!/bin/sh\nexec ${ip} netns exec ${name} ${program(programName) ?? programName} "$@"\n`);
@@ -125,7 +133,13 @@ export function createNetworkPair(): NetworkPair {
       'route add 203.0.113.0/24 via 192.0.2.2',
       'route add 2001:db8:100::/40 via 2001:db8::2',
     ]);
-    const pair = { host: namespace(names[0]), world: namespace(names[1]), directory, remove };
+    const pair = {
+      host: namespace(names[0]),
+      world: namespace(names[1]),
+      directory,
+      atEnd: (work: () => void) => atEnd.push(work),
+      remove,
+    };
     pair.world.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind');
     return pair;
   } catch (error) {
