@@ -4,6 +4,7 @@ import type { HashSeed } from './half-sip-hash.ts';
 import { KeyTable } from './key-table.ts';
 import { RowChanges } from './row-changes.ts';
 import { newKey, type SubjectKey } from './subject-key.ts';
+import { removalEffort } from './window-store.ts';
 
 type Past = Pick<PastBan, 'count' | 'endedMs'>;
 
@@ -68,12 +69,14 @@ export class BanHistory {
     return this.#table.hasLength(length);
   }
 
-  /** Forgets what no ban can be a return from any more, looking at `budget` entries and going on there the next time. */
-  sweep(nowMs: number, budget: number, forgetMsOf: (lane: number) => number): void {
-    for (let looked = Math.min(budget, this.#table.end); looked > 0; looked--) {
+  /** Forgets what no ban can be a return from any more, and goes on there the next time. @param effort as for windows */
+  sweep(nowMs: number, effort: number, forgetMsOf: (lane: number) => number): void {
+    for (let left = effort, looked = 0; left > 0 && looked < this.#table.end; left--, looked++) {
       if (this.#sweepHand >= this.#table.end) this.#sweepHand = 0;
       const row = this.#sweepHand++;
-      if (this.#table.has(row) && nowMs - this.#endedMs.get(row) > forgetMsOf(this.#table.laneAt(row))) this.#remove(row);
+      if (!this.#table.has(row) || nowMs - this.#endedMs.get(row) <= forgetMsOf(this.#table.laneAt(row))) continue;
+      this.#remove(row);
+      left -= removalEffort - 1;
     }
   }
 

@@ -41,7 +41,10 @@ export class CheckpointParts {
       const row = rowOf(key);
       past.push({ ...row, past: ended === undefined ? undefined : { ...row, ...ended } });
     });
-    this.#ledger.windows.takeChanges((key, failuresMs) => windows.push({ ...rowOf(key), failuresMs }));
+    this.#ledger.windows.takeChanges((key, failuresMs) => {
+      const { jail, subject } = rowOf(key);
+      windows.push({ jail, subject, failuresMs });
+    });
     return { bans, past, windows, allow: this.#allowlist.takeChanges() };
   }
 

@@ -28,6 +28,11 @@ export class Evidence {
   readonly #limitBytes: number;
   /** In the order of their last line. */
   readonly #subjects = new Map<Prefix, { bytes: number; readonly lines: EvidenceLine[] }>();
+  /**
+   * Stands on the oldest: whatever it has passed is gone or went to the end. It lives on from one eviction to the next, because a new one
+   * would step over every entry that was ever deleted at the front.
+   */
+  #oldest = this.#subjects.entries();
   readonly #scratch = new Uint8Array(evidenceLineBytes);
   readonly #encoder = new TextEncoder();
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -62,17 +67,24 @@ export class Evidence {
     }
     this.#subjects.set(subject, held);
     this.#bytes += held.bytes - before;
-    for (const [oldest, { bytes }] of this.#subjects) {
-      if (this.#bytes <= this.#limitBytes) return;
-      this.#subjects.delete(oldest);
-      this.#bytes -= bytes;
-      this.#evicted++;
-    }
+    while (this.#bytes > this.#limitBytes) this.#evict();
   }
 
   /** Oldest first. */
   of(subject: Prefix): readonly EvidenceLine[] {
     return this.#subjects.get(subject)?.lines ?? [];
+  }
+
+  #evict(): void {
+    const { value } = this.#oldest.next();
+    if (value === undefined) {
+      this.#oldest = this.#subjects.entries();
+      return;
+    }
+    const [subject, { bytes }] = value;
+    this.#subjects.delete(subject);
+    this.#bytes -= bytes;
+    this.#evicted++;
   }
 
   /** A copy through bytes: a slice of the line would keep the line, and the chunk it was read in, alive. */

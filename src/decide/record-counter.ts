@@ -46,10 +46,10 @@ export class RecordCounter {
     return out;
   }
 
-  /** @returns the jails in which it counted, by subject; undefined: in none. */
+  /** @returns the jails in which it counted, by subject; undefined: in none, or nobody wants to know. */
   #countDetection(
     { filter, pattern, address, follows }: Detection,
-    { atMs, nowMs, weight }: RecordFacts,
+    { atMs, nowMs, weight, evidence }: RecordFacts,
     { index, neverBanned, ledger }: { readonly index: JailIndex; readonly neverBanned: NeverBanned; readonly ledger: Ledger },
     out: Decision[],
   ): Map<Prefix, string[]> | undefined {
@@ -73,7 +73,7 @@ export class RecordCounter {
         out.push({ kind: 'ignore', jail: jail.name, subject, because: 'duplicate', detail: 'this record was counted already' });
       } else {
         this.#countedIn[lane] = this.#record;
-        if (ledger.count(this.#key, slot, { subject, address, atMs, nowMs, weight }, out) === 'ignored') continue;
+        if (ledger.count(this.#key, slot, { subject, address, atMs, nowMs, weight }, out) === 'ignored' || evidence === undefined) continue;
         counted ??= new Map();
         const jails = counted.get(subject);
         if (jails === undefined) counted.set(subject, [jail.name]);

@@ -130,17 +130,19 @@ export class WindowStore {
   }
 
   /**
-   * Forgets windows that cannot count any more, looking at `budget` of them and going on there the next time.
+   * Forgets windows that cannot count any more, and goes on there the next time.
+   * @param effort how many windows to look at; one that goes counts as `removalEffort`, which is what it costs
    * @returns how many went
    */
-  sweep(nowMs: number, budget: number): number {
+  sweep(nowMs: number, effort: number): number {
     let removed = 0;
-    for (let looked = Math.min(budget, this.#table.end); looked > 0; looked--) {
+    for (let left = effort, looked = 0; left > 0 && looked < this.#table.end; left--, looked++) {
       if (this.#sweepHand >= this.#table.end) this.#sweepHand = 0;
       const row = this.#sweepHand++;
       if (!this.#table.has(row) || !this.#expired(row, nowMs)) continue;
       this.#remove(row);
       removed++;
+      left -= removalEffort - 1;
     }
     return removed;
   }
@@ -231,3 +233,5 @@ export class WindowStore {
 }
 
 const evictionSample = 16;
+/** Removing a window costs as much as looking at so many. */
+export const removalEffort = 20;

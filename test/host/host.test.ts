@@ -146,23 +146,25 @@ describe('what a host must never ban', () => {
   });
 
   test('reads no more than the end of a long wtmp', async () => {
-    const record = (user: string, address: readonly number[], atMs: number) => {
-      const bytes = Buffer.alloc(utmpLayouts.short.recordBytes);
-      bytes.writeInt16LE(7, 0);
-      bytes.write('pts/0', 8);
-      bytes.write(user, 44);
-      bytes.writeUInt32LE(atMs / 1_000, 340);
-      Buffer.from(address).copy(bytes, 348);
-      return bytes;
-    };
-    const old = Buffer.concat(Array.from({ length: 5_000 }, () => record('early', [203, 0, 113, 1], nowMs)));
-    const late = record('late', [203, 0, 113, 2], nowMs);
-    files.write('wtmp', Buffer.concat([record('first', [203, 0, 113, 3], nowMs), old, late]));
+    const old = Buffer.concat(Array.from({ length: 5_000 }, () => login('early', [203, 0, 113, 1], nowMs)));
+    const late = login('late', [203, 0, 113, 2], nowMs);
+    files.write('wtmp', Buffer.concat([login('first', [203, 0, 113, 3], nowMs), old, late]));
     const { sessions } = await said();
     const users = sessions.map(({ user }) => user);
     assert.ok(users.includes('late') && users.includes('early') && !users.includes('first'), users.join());
   });
 });
+
+/** A login record of wtmp. */
+function login(user: string, address: readonly number[], atMs: number): Buffer {
+  const bytes = Buffer.alloc(utmpLayouts.short.recordBytes);
+  bytes.writeInt16LE(7, 0);
+  bytes.write('pts/0', 8);
+  bytes.write(user, 44);
+  bytes.writeUInt32LE(atMs / 1_000, 340);
+  Buffer.from(address).copy(bytes, 348);
+  return bytes;
+}
 
 test('own addresses and gateways of a real host, both families', { skip: without('root', 'ip') }, () => {
   const pair = createNetworkPair();
