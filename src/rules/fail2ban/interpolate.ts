@@ -41,7 +41,7 @@ export function interpolateAnywhere(sources: Sources, section: string, name: str
     const lower = owner.toLowerCase();
     const value =
       lower === 'known'
-        ? (interpolate({ ...sources, sections: sources.known }, section, key) ?? interpolate(sources, section, key))
+        ? (interpolate({ ...sources, sections: sources.known, known: new Map() }, section, key) ?? interpolate(sources, section, key))
         : interpolate(sources, lower === 'default' ? defaultSection : owner, key);
     if (value !== undefined) return value;
   }
@@ -91,7 +91,7 @@ function expand(value: SourcedText, lookup: Lookup, context: Context, depth: num
       continue;
     }
     const [reference, name = ''] = /^%\(([^)]+)\)s/.exec(text.slice(at, at + maxReference)) ?? [];
-    if (reference === undefined) throw loneP(place, text.slice(at, at + 20), context);
+    if (reference === undefined) throw lonePercent(place, text.slice(at, at + 20), context);
     if (--context.budget.left < 0)
       throw new Mistake(place, `"${context.key}" in [${context.section}]: more than ${maxReplacements} replacements`);
     const found = lookup(name.toLowerCase(), name);
@@ -109,7 +109,7 @@ function expand(value: SourcedText, lookup: Lookup, context: Context, depth: num
 /** `%(NAME)s` with the longest name. */
 const maxReference = 1024;
 
-function loneP(place: Place, found: string, { key, section }: Context): Mistake {
+function lonePercent(place: Place, found: string, { key, section }: Context): Mistake {
   const help = 'write %% for a percent sign, as in datepattern = %%Y-%%m-%%d';
   return new Mistake(
     place,
