@@ -62,7 +62,7 @@ export const commands: readonly Command[] = [
   {
     name: 'test',
     group: 'work',
-    usage: 'LOG... (--filter SPEC | --pattern P | --regex R) [--ignore R] [--now TIME] [--missed] [--json]',
+    usage: 'LOG... (--filter SPEC | --pattern P) [--now TIME] [--missed] [--json]',
     about: 'Show which lines of a log a filter or pattern matches, and which it misses.',
     details: [
       'LOG is a file, one that ends in .gz, - for stdin, journal:MATCHES, or a log line itself.',
@@ -72,8 +72,6 @@ export const commands: readonly Command[] = [
     flags: [
       { name: 'filter', value: 'SPEC', about: 'A filter (postfix), one pattern of it (postfix/relay-denied), or a rule file.' },
       { name: 'pattern', value: 'P', about: 'A pattern in the language of the rules, for the message.' },
-      { name: 'regex', value: 'R', about: "A regular expression in fail2ban's dialect, for the line without its date." },
-      { name: 'ignore', value: 'R', multiple: true, about: 'Lines that match this do not count.' },
       now,
       { name: 'missed', about: 'Show the lines that did not match.' },
       jsonLines,
@@ -83,7 +81,6 @@ export const commands: readonly Command[] = [
       const options: TestOptions = {
         logs: given.operands,
         wanted: wantedBy(given),
-        ignore: given.texts('ignore'),
         nowMs: moment(given),
         missed: given.on('missed'),
         json: given.on('json'),
@@ -249,13 +246,11 @@ export const commands: readonly Command[] = [
 function wantedBy(given: Given): Wanted {
   const spec = given.text('filter');
   const pattern = given.text('pattern');
-  const regex = given.text('regex');
   const found: Wanted[] = [];
   if (spec !== undefined) found.push({ kind: 'filter', spec });
   if (pattern !== undefined) found.push({ kind: 'pattern', text: pattern });
-  if (regex !== undefined) found.push({ kind: 'regex', text: regex });
   const [only, other] = found;
-  if (only === undefined) throw new UsageError('what to look for? Give --filter, --pattern or --regex');
+  if (only === undefined) throw new UsageError('what to look for? Give --filter or --pattern');
   if (other !== undefined) throw new UsageError(`--${only.kind} and --${other.kind} exclude each other`);
   return only;
 }

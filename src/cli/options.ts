@@ -30,15 +30,12 @@ export type Wanted =
   /** `NAME`, `NAME/PATTERN`, or the path of a rule file. */
   | { readonly kind: 'filter'; readonly spec: string }
   /** The native language, on the message. */
-  | { readonly kind: 'pattern'; readonly text: string }
-  /** fail2ban's dialect, on the line without its date. */
-  | { readonly kind: 'regex'; readonly text: string };
+  | { readonly kind: 'pattern'; readonly text: string };
 
 export interface TestOptions {
   /** Files, `-`, `.gz`, `journal:MATCHES`, or a log line itself; at least one. */
   readonly logs: readonly string[];
   readonly wanted: Wanted;
-  readonly ignore: readonly string[];
   /** ms since the epoch; undefined: the file's mtime. */
   readonly nowMs: number | undefined;
   readonly missed: boolean;
