@@ -413,15 +413,16 @@ describe('rotation', () => {
   });
 });
 
-describe('after a restart', () => {
-  async function readOnce(lines: number): Promise<FilePosition> {
-    const sink = recordedSink();
-    const source = await follow(sink);
-    await sink.until(count(lines));
-    await source.stop();
-    return positionOf(sink.records[lines - 1]);
-  }
+/** Reads so many lines, and stops. */
+async function readOnce(lines: number): Promise<FilePosition> {
+  const sink = recordedSink();
+  const source = await follow(sink);
+  await sink.until(count(lines));
+  await source.stop();
+  return positionOf(sink.records[lines - 1]);
+}
 
+describe('after a restart', () => {
   test('a file that was renamed meanwhile is finished, with those rotated after it', async () => {
     write(log, 'one', 'two');
     const position = await readOnce(2);
