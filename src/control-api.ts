@@ -67,10 +67,13 @@ export function createControlApi(deps: ControlDeps): DaemonApi {
         throw new RefusalError('unknown_jail', `there is no jail ${jail}; there are ${known}`);
       }
       case 'refused':
-        return { target: name, outcome: 'refused', because: `never banned: ${formatProtection(outcome.because)}` };
+        return { target: name, outcome: 'refused', because: formatProtection(outcome.because) };
       case 'banned': {
         const { ban, already, also } = outcome;
-        if (!already) events.banned(ban, target.kind === 'address' ? target.address : undefined, undefined);
+        if (!already) {
+          events.banned(ban, target.kind === 'address' ? target.address : undefined, undefined);
+          counts.of(ban.jail).bans++;
+        }
         act(also);
         // Not by `announce` alone: a ban that is only prolonged is no decision, and the kernel must know of it.
         pipeline.changed();

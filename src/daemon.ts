@@ -36,6 +36,8 @@ export interface Daemon {
   readonly metrics: Metrics;
   /** The sources as they are. */
   readonly sources: () => readonly SourceState[];
+  /** Whether what must turn turns: the loop does if this is asked; nft must answer, or have said that it does not. */
+  readonly healthy: () => boolean;
   /** undefined: ready. Else what is still missing. */
   readonly missing: () => string | undefined;
   /** Bans stay in the kernel. */
@@ -44,6 +46,8 @@ export interface Daemon {
 
 /** How often what is over is ended, what the host says of itself is read, and what changed is stored; ms. */
 const everyMs = { expire: 1_000, host: 30_000, checkpoint: 200 } as const;
+/** NTP moves the clock by less. */
+const clockJumpMs = 2_000;
 /** Bounds that nobody needs to set: a ban is 300 bytes. */
 const most = { bans: 1_000_000, history: 1_000_000, events: 1_000 } as const;
 
@@ -138,6 +142,13 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       metrics.jail(name).trackedSubjects.set(tracked);
       metrics.jail(name).evictions.follow(evictions);
     }
+    const { historyEvicted, evidenceEvicted } = decider.totals();
+    metrics.bounds.history.follow(historyEvicted);
+    metrics.bounds.evidence.follow(evidenceEvicted);
+    // Meant to ban, also where nft is not permitted: an alert tells that nobody is banned.
+    const observing = loaded.config.jails.filter(({ observe }) => observe || loaded.config.enforce.mode === 'observe').length;
+    metrics.jails.observe.set(observing);
+    metrics.jails.enforce.set(loaded.config.jails.length - observing);
   });
 
   decider.protect(protectionsOf(config, host), startedMs);
@@ -150,7 +161,20 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   if (enforced.kind === 'not_yet') events.notice('error', `bans are not in the kernel yet: ${enforced.why}`);
   await sources.use(inputsOf(config, usedFilters(loaded)));
 
-  const expiry = setInterval(() => pipeline.announce(decider.expire(nowMs())), everyMs.expire);
+  let lastMs = nowMs();
+  let lastTick = process.hrtime.bigint();
+  const expiry = setInterval(() => {
+    const now = nowMs();
+    const tick = process.hrtime.bigint();
+    // The wall clock went another way than time itself.
+    if (Math.abs(now - lastMs - Number(tick - lastTick) / 1e6) > clockJumpMs) {
+      metrics.clockJumps.inc();
+      events.notice('warning', `the clock was set by ${Math.round((now - lastMs) / 1_000)} s; bans end by the new one`);
+    }
+    lastMs = now;
+    lastTick = tick;
+    pipeline.announce(decider.expire(now));
+  }, everyMs.expire);
   const look = setInterval(() => {
     readHost({ previous: host, nowMs: nowMs() }).then(
       (facts) => {
@@ -222,6 +246,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     api,
     metrics,
     sources: sources.states,
+    healthy: () => ready === undefined,
     missing: () => ready ?? kernel.trouble(),
     stop: async () => {
       ready = 'stopping';

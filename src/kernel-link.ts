@@ -1,12 +1,11 @@
-import { at } from './control/instant.ts';
 import type { Explanation } from './control/protocol.ts';
 import type { Decider } from './decide/decider.ts';
 import { createEnforcer, type Enforcer, type Wanted } from './enforce/enforcer.ts';
-import { lookUpElements } from './enforce/look-up.ts';
+import { findSs } from './enforce/socket-kill.ts';
 import type { Settled } from './enforce/waiters.ts';
 import type { Events } from './events.ts';
 import type { Metrics } from './metrics/registry.ts';
-import { type Address, familyOf, formatSubject, type Prefix, prefixOf } from './model/address.ts';
+import { type Address, formatSubject, type Prefix } from './model/address.ts';
 import type { Jail, KernelChange } from './model/decision.ts';
 import type { Ports } from './model/filter.ts';
 import type { LogRecord } from './model/record.ts';
@@ -60,7 +59,7 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
   }
 
   const enforcer: Enforcer = createEnforcer(
-    { nft, setSize, currentState },
+    { nft, ss: findSs(), setSize, currentState },
     {
       committed: (changes) => {
         const now = nowMs();
@@ -79,8 +78,10 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
         metrics.kernel.enforcing.set(up ? 1 : 0);
         events.notice(up ? 'notice' : 'error', up ? 'bans reach the kernel' : `bans do not reach the kernel: ${why}`);
       },
+      unable: (why) => events.notice('notice', why),
       drift: (found) => {
         metrics.kernel.repairs.inc();
+        for (const { kind, what, name, count } of found) if (what === 'element') metrics.set(name).drift[kind].set(count);
         for (const { what } of found.slice(0, 3))
           events.notice('warning', `somebody changed the table inet sluice: ${what}; it is made again`);
       },
@@ -115,24 +116,8 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
     },
     settled: () => enforcer.settled(),
     lookUp: async (address) => {
-      const wanted = new Map<string, { readonly ports: Ports; readonly subject: Prefix }>();
-      for (const { ports, prefix, observe } of decider.jails) {
-        if (observe) continue;
-        for (const length of [prefix[familyOf(address)], 128]) {
-          const subject = prefixOf(address, length);
-          wanted.set(`${JSON.stringify(ports)} ${subject}`, { ports, subject });
-        }
-      }
-      try {
-        const elements = await lookUpElements(nft, wanted.values());
-        const expires = (inS: number | undefined) => (inS === undefined ? null : at(nowMs() + inS * 1_000));
-        return {
-          kernel: elements.map(({ set, element, expiresInS }) => ({ set, element, expires: expires(expiresInS) })),
-          kernelDetail: '',
-        };
-      } catch (error) {
-        return { kernel: null, kernelDetail: error instanceof Error ? error.message : String(error) };
-      }
+      const found = await enforcer.lookUp(address);
+      return found.kind === 'found' ? { kernel: found.elements, kernelDetail: '' } : { kernel: null, kernelDetail: found.why };
     },
     trouble: () => trouble,
     stop: () => enforcer.stop(),

@@ -20,6 +20,10 @@ const logLinesPerSecond = 200;
 /** `sluice run`: the daemon, in the foreground, until SIGTERM or SIGINT. @returns exit code */
 export async function run(options: RunOptions): Promise<number> {
   const version = readVersion();
+  // Before any child runs: a SIGTERM that comes while one is being waited for is lost otherwise.
+  const signal = ended();
+  let reload = (): void => {};
+  process.on('SIGHUP', () => reload());
   const log = createLog({ nowMs: Date.now, linesPerSecond: logLinesPerSecond });
   let machine: Machine | undefined;
   const probe = async (): Promise<Machine> => (machine ??= await probeMachine());
@@ -50,12 +54,14 @@ export async function run(options: RunOptions): Promise<number> {
   for (const line of greeting(loaded, daemon, enforcing, services.metricsPort, machine)) log('notice', line);
 
   const notifier = createNotifier({
-    environment: process.env,
+    environment: { ...process.env },
     pid: process.pid,
-    healthy: () => true,
+    healthy: daemon.healthy,
     onError: (error) => log('warning', text(error)),
   });
-  process.on('SIGHUP', () => {
+  // Children must not speak for us.
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name];
+  reload = () => {
     void notifier
       .reloading()
       .then(() => daemon.api.reload())
@@ -64,16 +70,16 @@ export async function run(options: RunOptions): Promise<number> {
         else for (const warning of reply.warnings) log('warning', warning);
         return notifier.ready('running');
       });
-  });
+  };
   await notifier.ready('running');
-  const signal = await ended();
-  // Under a process manager this is the ordinary end; at a terminal it is Ctrl-C.
+  const name = await signal;
+  // Under a service manager this is the ordinary end; at a terminal it is Ctrl-C.
   await notifier.stopping('stopping');
-  log('notice', `${signal}: stopping; bans stay in force. To lift them all: sluice unban --all --offline`);
+  log('notice', `${name}: stopping; bans stay in force. To lift them all: sluice unban --all --offline`);
   await services.close();
   await daemon.stop();
   notifier.close();
-  return signal === 'SIGINT' ? exit.interrupted : exit.ok;
+  return name === 'SIGINT' ? exit.interrupted : exit.ok;
 }
 
 /** Also used by a reload: reads everything beside what is in force. */
@@ -127,7 +133,7 @@ async function serve(config: Config, daemon: Daemon, log: Log) {
         text: daemon.metrics.text,
         missing: daemon.missing,
         onError: (error) => log('warning', text(error)),
-        onRefused: () => daemon.metrics.bounds.control_clients.inc(),
+        onRefused: () => daemon.metrics.bounds.metrics_clients.inc(),
       });
     } catch (error) {
       log('error', `${text(error)} Metrics are not served.`);
@@ -151,11 +157,6 @@ function greeting(
 ): readonly string[] {
   const sources = daemon.sources().map(({ input, up, detail }) => `  ${up ? 'reads' : 'waits for'} ${input.name}: ${detail}`);
   const jails = config.jails.map(({ name, observe }) => (observe ? `${name} (observing)` : name)).join(', ');
-  const [syslog] = config.sources.syslog.filter(({ transport }) => transport === 'udp');
-  const attempt =
-    syslog === undefined
-      ? 'sluice status'
-      : `logger -n ${syslog.host} -P ${syslog.port} -d --rfc3164 -t postfix/smtpd 'NOQUEUE: reject: RCPT from unknown[192.0.2.4]: 454 4.7.1 <a@b.example>: Relay access denied'`;
   return [
     `sluice ${readVersion()}, ${path === undefined ? 'built-in defaults (no /etc/sluice/sluice.yaml)' : `configuration ${path}`}`,
     ...(machine === undefined ? [] : machineNotes(machine).map((note) => `  ${note}`)),
@@ -164,10 +165,13 @@ function greeting(
     `  jails: ${jails}`,
     metricsPort === undefined ? '  no metrics' : `  metrics: http://${config.metrics?.host}:${metricsPort}/metrics`,
     `  control: ${config.control.socket}`,
-    `  try: ${attempt}`,
-    `  then: sluice events; sluice explain 192.0.2.4   (in a checkout: ./bin/sluice)`,
+    `  try: sluice test '${sample}' --filter postfix`,
+    '  then: sluice status; sluice events -f   (in a checkout: ./bin/sluice)',
   ];
 }
+
+/** A line that the shipped rules find: what `sluice test` makes of it shows a newcomer the way. */
+const sample = 'NOQUEUE: reject: RCPT from unknown[192.0.2.4]: 454 4.7.1 <a@b.example>: Relay access denied';
 
 /** Resolves with the first signal that asks to stop; a second one ends the process at once. */
 function ended(): Promise<string> {

@@ -33,7 +33,7 @@ export async function loadSetup(given: string | undefined, machine: () => Promis
   const loaded = path === undefined ? loadBuiltIn(await machine(), known) : loadConfig(path, known);
   const ofConfig = loaded.reading.kind === 'mistakes' ? loaded.reading.diagnostics : [];
   const ofRules = rules.diagnostics.filter(({ severity }) => severity === 'error');
-  const rendered = [...ofRules.map((diagnostic) => formatDiagnostic(diagnostic, rules.sourceLine(diagnostic)))];
+  const rendered = ofRules.map((diagnostic) => formatDiagnostic(diagnostic, rules.sourceLine(diagnostic)));
   if (ofConfig.length > 0) rendered.push(formatDiagnostics(ofConfig, loaded.texts));
   const warnings = [...rules.diagnostics, ...(loaded.reading.kind === 'config' ? loaded.reading.warnings : ofConfig)];
   return { rules, loaded, mistakes: rendered.join('\n'), warnings: warnings.filter(({ severity }) => severity === 'warning') };

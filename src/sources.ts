@@ -89,7 +89,7 @@ export function createSources(deps: SourcesDeps): Sources {
       const wanted = new Set(inputs.map(keyOf));
       const gone = [...running].filter(([key]) => !wanted.has(key));
       // First the old ones go: the new one may want the same port.
-      await Promise.all(gone.map(([, { source }]) => source?.stop()));
+      await Promise.all(gone.map(async ([, { source }]) => source?.stop()));
       for (const [key] of gone) running.delete(key);
       for (const input of inputs) if (!running.has(keyOf(input))) await begin(input);
     },
@@ -102,7 +102,7 @@ export function createSources(deps: SourcesDeps): Sources {
     },
     stop: async () => {
       stopping = true;
-      await Promise.all([...running.values()].map(({ source }) => source?.stop()));
+      await Promise.all([...running.values()].map(async ({ source }) => source?.stop()));
       running.clear();
     },
   };

@@ -62,8 +62,7 @@ function facts(
     const times = count === 1 ? 'once' : `${count} times`;
     fact(jail, `was banned ${times}${whole(subject)}, the last ban ended ${formatLocal(ended)} (${formatRelative(ended, nowMs)})`);
   }
-  for (const { set, element, expires } of kernel ?? [])
-    fact('kernel', `set ${printable(set)}: ${printable(element)}, ${formatUntil(expires, nowMs)}`);
+  for (const { set, element } of kernel ?? []) fact('kernel', `set ${printable(set)} holds ${printable(element)}`);
   const enforced = bans.some(({ observe }) => !observe);
   if (enforced && kernel?.length === 0) fact('kernel', paint('bad', `has no element for it${detail(kernelDetail)}`));
   if (kernel === null && kernelDetail !== '') fact('kernel', printable(kernelDetail));

@@ -145,7 +145,7 @@ export interface Explanation {
   /** Oldest first. */
   readonly evidence: readonly Evidence[];
   /** What the kernel says, asked now; null: not asked (observe), or it did not answer: `kernelDetail` says why. */
-  readonly kernel: readonly { readonly set: string; readonly element: string; readonly expires: Instant | null }[] | null;
+  readonly kernel: readonly { readonly set: string; readonly element: string }[] | null;
   readonly kernelDetail: string;
 }
 

@@ -166,7 +166,7 @@ describe('explain', () => {
       jails: ['postfix-auth'],
     }));
     const history = [{ jail: 'postfix-noise', subject: prefix('203.0.113.9'), count: 2, ended: minutesFromNow(-6_000) }];
-    const kernel = [{ set: 'g1_h4', element: '203.0.113.9', expires: minutesFromNow(42) }];
+    const kernel = [{ set: 'g1_h4', element: '203.0.113.9' }];
     assert.equal(
       explain({ ...nothing, bans: [ban], evidence, history, kernel }),
       text`
@@ -175,7 +175,7 @@ describe('explain', () => {
       postfix-auth     banned since 2026-11-22 20:20:06 +01:00 (18 min ago), until 2026-11-22 21:20:06 +01:00 (in 42 min), ban number 2: it came back
                        5 failures within 30m (maxretry 5)
       postfix-noise    was banned 2 times, the last ban ended 2026-11-18 16:38:06 +01:00 (4 d 4 h ago)
-      kernel           set g1_h4: 203.0.113.9, until 2026-11-22 21:20:06 +01:00 (in 42 min)
+      kernel           set g1_h4 holds 203.0.113.9
 
     The last lines that counted:
       2026-11-22 20:19:06 +01:00  postfix/sasl-failed from journal, counted in postfix-auth

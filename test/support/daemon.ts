@@ -36,26 +36,27 @@ export async function startSluice(
   const config = join(directory, 'sluice.yaml');
   const socket = join(directory, 'run', 'control.sock');
   writeFileSync(config, `${yaml}\ncontrol: { socket: ${socket} }\nstate: { path: ${join(directory, 'sluice.db')} }\n`);
-  const enter = network.host === undefined ? [] : ['nsenter', `--net=/run/netns/${network.host.name}`];
-  const [file = sluice, ...args] = [...enter, sluice, 'run', '-c', config];
+  const inside = (command: readonly string[]): readonly string[] =>
+    network.host === undefined ? command : ['nsenter', `--net=/run/netns/${network.host.name}`, ...command];
+  const [file = '', ...args] = inside([sluice, 'run', '-c', config]);
   const daemon = execa(file, args, { reject: false, stdin: 'ignore', buffer: false });
   const lines: string[] = [];
   const ready = new Promise<void>((resolve, reject) => {
     const reader = createInterface({ input: daemon.stderr });
     reader.on('line', (line) => {
       lines.push(line);
-      if (line.includes('  then: sluice events')) resolve();
+      if (line.includes('  then: sluice status')) resolve();
     });
     reader.on('close', () => reject(new Error(`sluice ended:\n${lines.join('\n')}`)));
   });
   await ready;
 
   const command = async (...given: readonly string[]) => {
-    const [program = sluice, ...rest] = [...enter, sluice, ...given, '--socket', socket];
+    const [program = '', ...rest] = inside([sluice, ...given, '--socket', socket]);
     const { stdout, stderr, exitCode } = await execa(program, rest, { reject: false, stdin: 'ignore' });
     return { stdout, stderr, exitCode };
   };
-  const follower = followEvents([...enter, sluice, 'events', '-f', '-n', '1000', '--json', '--socket', socket]);
+  const follower = followEvents(inside([sluice, 'events', '-f', '-n', '1000', '--json', '--socket', socket]));
   return {
     log: () => lines.join('\n'),
     command,
