@@ -31,8 +31,8 @@ export interface ChangeQueue {
   readonly giveBack: (entries: readonly Entry[], how?: { readonly unknown?: boolean; readonly last?: boolean }) => void;
   /** The set is full: keep these, and whatever comes for it, until there may be room. */
   readonly park: (set: string, entries: readonly Entry[], nowMs: number) => void;
-  /** Elements were written to, or removed from, the set. */
-  readonly roomIn: (set: string, nowMs: number) => void;
+  /** The set has taken elements, or (`freed`) some were removed. @param triedMs when the transaction was made up */
+  readonly wrote: (set: string, freed: boolean, triedMs: number) => void;
   /** When parked entries may be tried again, ms; Infinity: there are none. */
   readonly retryAtMs: () => number;
   readonly parked: (set: string) => number;
@@ -160,11 +160,12 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
       for (const entry of entries) hold(set, entry);
     },
 
-    roomIn: (name, nowMs) => {
+    wrote: (name, freed, triedMs) => {
       const set = full.get(name);
-      if (set === undefined) return;
+      // What stood before the first that did not fit tells nothing of the room that is left.
+      if (set === undefined || (!freed && set.retryAtMs > triedMs)) return;
       set.attempts = 0;
-      set.retryAtMs = nowMs;
+      set.retryAtMs = triedMs;
       if (set.entries.size === 0) release(name);
     },
 

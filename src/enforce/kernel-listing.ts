@@ -1,3 +1,4 @@
+import { parseAddress } from '../model/address.ts';
 import { type Shape, type Stale, tableName } from './nft-script.ts';
 
 /** What `nft -j -t list ruleset inet` shows of our table: everything but the elements. It takes 3 ms, however large the sets are. */
@@ -88,13 +89,21 @@ export function parseElements(json: string): ReadonlyMap<string, number | undefi
   const listed: unknown = set['elem'];
   if (!Array.isArray(listed)) return elements;
   for (const item of listed as readonly unknown[]) {
-    if (typeof item === 'string') elements.set(item, undefined);
+    if (typeof item === 'string') elements.set(canonical(item), undefined);
     else if (isRecord(item) && isRecord(item['elem'])) {
       const { val, expires } = item['elem'];
-      if (typeof val === 'string') elements.set(val, typeof expires === 'number' ? expires : undefined);
+      if (typeof val === 'string') elements.set(canonical(val), typeof expires === 'number' ? expires : undefined);
     }
   }
   return elements;
+}
+
+/** nft prints the addresses of ::/96 as `::0.128.0.0`; we write `::80:0`, as RFC 5952 does. */
+function canonical(address: string): string {
+  const bytes = /^::(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)?.slice(1).map(Number);
+  if (bytes === undefined) return address;
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  return parseAddress(`::${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`) ?? address;
 }
 
 interface Item {

@@ -56,10 +56,11 @@ export function readNftError(exitCode: number, stderr: string): NftProblem {
   if (exitCode === 127 || exitCode === 126)
     return { kind: 'not_installed', line: undefined, text: 'nft is not installed, or may not be run' };
   // A signal ended it: the out-of-memory killer, an administrator.
-  if (exitCode > 128) return { kind: 'timeout', line: undefined, text: `nft was ended by signal ${exitCode - 128}` };
+  if (exitCode > 128 && exitCode <= 128 + 64)
+    return { kind: 'timeout', line: undefined, text: `nft was ended by signal ${exitCode - 128}` };
   const first = /^(?:(?<file>[^\n]*?):(?<line>\d+):\d+-\d+: )?(?<text>[^\n]*(?:Error: |not permitted)[^\n]*)/m.exec(stderr)?.groups;
   const line = first?.['line'] === undefined ? undefined : Number(first['line']);
-  const text = (first?.['text'] ?? stderr.split('\n', 1)[0] ?? '').replace(/^Error: /, '').slice(0, 300);
+  const text = (first?.['text'] ?? stderr.split('\n', 1)[0] ?? '').replace(/^(?:netlink: )?Error: /, '').slice(0, 300);
   const kind = meanings.find(([pattern]) => pattern.test(text))?.[1] ?? 'other';
   return { kind, line, text: text === '' ? `nft exited with ${exitCode}` : text };
 }

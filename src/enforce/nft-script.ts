@@ -147,7 +147,7 @@ export function elementScript(edits: readonly Edit[]): ElementScript {
     command('add', set, cleared, ({ address }) => address);
     command('delete', set, cleared, ({ address }) => address);
     command('add', set, put, (edit) =>
-      edit.kind === 'put' && edit.timeoutS !== undefined ? `${edit.address} timeout ${edit.timeoutS}s` : edit.address,
+      edit.kind === 'put' && edit.timeoutS !== undefined ? `${edit.address} timeout ${formatTimeout(edit.timeoutS)}` : edit.address,
     );
   }
   return { text: `${out.join('\n')}\n`, editAt: (line) => lines[line] };
@@ -155,6 +155,11 @@ export function elementScript(edits: readonly Edit[]): ElementScript {
 
 /** A hundred years. The kernel takes 584 (2^64 ns); nothing is gained beyond. */
 export const maxTimeoutS = 100 * 365 * 86_400;
+
+/** nft takes numbers of up to eight digits, which are three years of seconds: beyond, in days, rounded up. */
+function formatTimeout(seconds: number): string {
+  return seconds < 100_000_000 ? `${seconds}s` : `${Math.ceil(seconds / 86_400)}d`;
+}
 
 /** Rounded up, so that the kernel never opens before we say so. @returns undefined for permanent, 0 for a time that has passed */
 export function timeoutSeconds(untilMs: number, nowMs: number): number | undefined {

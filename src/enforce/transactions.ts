@@ -73,6 +73,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   let restoreAll = false;
   let restoring: { readonly sinceMs: number; elements: number } | undefined;
   let calls = 0;
+  let ceiling = batchElements;
   let limit = batchElements;
   let retry: readonly Entry[] = [];
   let repairs = 0;
@@ -144,15 +145,15 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       if (edit === undefined) over.push(entry);
       else if (entries.push(entry) > 0) edits.push(edit);
     }
-    if (entries.length === 0) return written(over, 0);
+    if (entries.length === 0) return written(over, nowMs, 0);
     const { text, editAt } = elementScript(edits);
     const ran = await child.run({ program: 'nft', args: ['-f', '-'], input: text });
     counted(ran, entries.length);
     const problem = problemOf(ran);
     if (problem === undefined) {
       works();
-      limit = Math.min(batchElements, limit * 2);
-      return written([...over, ...entries], ran.tookMs);
+      limit = Math.min(ceiling, limit * 2);
+      return written([...over, ...entries], nowMs, ran.tookMs);
     }
     const at = problem.line === undefined ? undefined : editAt(problem.line);
     const offender = at === undefined ? undefined : entries[at];
@@ -166,6 +167,8 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     repairs = 0;
     if (problem.kind === 'missing') wantEnsure = true;
     if (problem.kind === 'too_long' || problem.kind === 'other') limit = Math.max(1, Math.floor(entries.length / 2));
+    // The socket's buffer stays as it is; whatever else it was may pass.
+    if (problem.kind === 'too_long') ceiling = limit;
     // What fails alone, for a reason that nft does not place, goes behind the others.
     queue.giveBack([...over, ...entries], { unknown: problem.kind === 'timeout', last: entries.length === 1 });
     await failed(problem);
@@ -193,9 +196,12 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     return new Set(waiting);
   };
 
-  const written = (entries: readonly Entry[], tookMs: number): void => {
+  const written = (entries: readonly Entry[], triedMs: number, tookMs: number): void => {
     repairs = 0;
-    for (const set of new Set(entries.map(({ place }) => place.set))) queue.roomIn(set, Date.now());
+    for (const set of new Set(entries.map(({ place }) => place.set))) {
+      const freed = entries.some(({ place, change }) => place.set === set && change.kind === 'remove');
+      queue.wrote(set, freed, triedMs);
+    }
     const decided = entries.filter(({ restored }) => !restored).map(({ change }) => change);
     if (decided.length > 0) hooks.committed(decided, tookMs);
     if (restoring !== undefined) restoring.elements += entries.length - decided.length;
