@@ -1,11 +1,12 @@
-import { type Address, familyOf, type Prefix, prefixOf } from '../model/address.ts';
+import { type Address, type Prefix, prefixOf } from '../model/address.ts';
 import type { AllowEntry, Checkpoint, StoredState } from '../model/checkpoint.ts';
-import type { Ban, BanOrigin, Decision, Jail, KernelChange } from '../model/decision.ts';
+import type { Ban, Decision, Jail, KernelChange } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import type { Protection } from '../model/protection.ts';
 import type { Trust } from '../model/record.ts';
 import { Allowlist } from './allowlist.ts';
 import type { ActiveBan } from './ban-book.ts';
+import { banByHand, type BanOutcome, type BanRequest, manualJail } from './by-hand.ts';
 import { CheckpointParts } from './checkpoint-parts.ts';
 import { type AddressExplanation, explain } from './explanation.ts';
 import { giveWay, giveWayTo } from './giving-way.ts';
@@ -30,24 +31,6 @@ export interface DeciderLimits {
   /** The last lines of all subjects. Low trust has a quarter of it beside that. */
   readonly evidenceBytes: number;
 }
-
-/** An address is banned as the jail would ban it (IPv6: its /64), a prefix as it is. */
-export type BanTarget = { readonly kind: 'address'; readonly address: Address } | { readonly kind: 'prefix'; readonly prefix: Prefix };
-
-export type BanOutcome =
-  /** `already`: it was in force, and is prolonged if that was asked. `narrowed`: why the one address is banned, not its network. */
-  | {
-      readonly kind: 'banned';
-      readonly ban: Ban;
-      readonly already: boolean;
-      readonly narrowed: Protection | undefined;
-      readonly also: readonly Decision[];
-    }
-  | { readonly kind: 'refused'; readonly because: Protection }
-  | { readonly kind: 'unknown_jail' };
-
-/** The jail of bans by hand: it counts nothing, its bans concern all ports. */
-export const manualJail = 'manual';
 
 /** Bans ended by one call of `expire`, some 20 ms; the rest the next time. The kernel ends them on time in any case. */
 const expireBudget = 5_000;
@@ -126,38 +109,9 @@ export class Decider {
     return out;
   }
 
-  /** A ban by hand or from an import. @param request `forMs` undefined: as long as the jail would; Infinity: permanent */
-  ban(request: {
-    readonly target: BanTarget;
-    readonly jail?: string;
-    readonly forMs?: number;
-    readonly origin?: BanOrigin;
-    readonly nowMs: number;
-  }): BanOutcome {
-    const slot = this.#index.named(request.jail ?? manualJail);
-    if (slot === undefined) return { kind: 'unknown_jail' };
-    const { target, nowMs } = request;
-    let subject: Prefix;
-    let narrowed: Protection | undefined;
-    if (target.kind === 'prefix') {
-      const because = this.#neverBanned.whyOverlapping(target.prefix);
-      if (because !== undefined) return { kind: 'refused', because };
-      subject = target.prefix;
-    } else {
-      const length = slot.jail.prefix[familyOf(target.address)];
-      const verdict = this.#neverBanned.verdict(target.address, length);
-      if (verdict.kind === 'protected') return { kind: 'refused', because: verdict.because };
-      if (verdict.kind === 'narrow') narrowed = verdict.because;
-      subject = prefixOf(target.address, verdict.kind === 'free' ? length : wholeAddress);
-    }
-    const also: Decision[] = [];
-    const address = target.kind === 'address' ? target.address : undefined;
-    const { ban, already } = this.#ledgers.full.banByHand(
-      slot,
-      { subject, address, forMs: request.forMs, nowMs, origin: request.origin ?? 'manual' },
-      also,
-    );
-    return { kind: 'banned', ban, already, narrowed, also };
+  /** A ban by hand or from an import. */
+  ban(request: BanRequest): BanOutcome {
+    return banByHand(request, { index: this.#index, neverBanned: this.#neverBanned, ledger: this.#ledgers.full });
   }
 
   /** Ends every ban that covers the prefix, or lies within it, in every jail, and forgets its windows. History stays: the next ban is a return. */
@@ -203,6 +157,8 @@ export class Decider {
 
   /** Sets the never-banned list: of the host (read again every 30 s), the syslog peers, the configuration. Loopback and what people allowed are added by themselves. */
   protect(listed: readonly Protection[], nowMs: number): Decision[] {
+    // Read every half minute, and nearly always the same.
+    if (sameList(listed, this.#listed)) return [];
     this.#listed = listed;
     return this.#protect(nowMs);
   }
@@ -357,4 +313,9 @@ export class Decider {
     this.#kernel.touch(before.portsKey, before.jail.ports, ban.subject);
     this.#kernel.touch(after.portsKey, after.jail.ports, ban.subject);
   }
+}
+
+function sameList(one: readonly Protection[], other: readonly Protection[]): boolean {
+  const same = (a: Protection, b: Protection | undefined) => a.prefix === b?.prefix && a.reason === b.reason && a.detail === b.detail;
+  return one.length === other.length && one.every((entry, index) => same(entry, other[index]));
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { Decider, manualJail } from '../../src/decide/decider.ts';
+import { manualJail } from '../../src/decide/by-hand.ts';
+import { Decider } from '../../src/decide/decider.ts';
 import { portsKey } from '../../src/decide/kernel-view.ts';
 import { type Address, parseAddress, parsePrefix, type Prefix } from '../../src/model/address.ts';
 import type { StoredState } from '../../src/model/checkpoint.ts';

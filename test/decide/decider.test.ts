@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { type BanOutcome, type BanTarget, Decider, type DeciderLimits } from '../../src/decide/decider.ts';
+import type { BanOutcome, BanTarget } from '../../src/decide/by-hand.ts';
+import { Decider, type DeciderLimits } from '../../src/decide/decider.ts';
 import { type Address, parseAddress, parsePrefix, type Prefix } from '../../src/model/address.ts';
 import type { Decision, Jail } from '../../src/model/decision.ts';
 import type { Detection } from '../../src/model/detection.ts';
