@@ -10,6 +10,7 @@ export type Need =
   | 'systemd-journald'
   | 'journalctl'
   | 'postfix'
+  | 'fail2ban-client'
   | 'prometheus'
   | 'promtool'
   | 'systemd-analyze'

@@ -3,6 +3,7 @@ import { FormulaError } from './formula-syntax.ts';
 import { compileFormula, type Formula } from './formula.ts';
 import type { Section } from './ini-file.ts';
 import { parseInteger } from './integer.ts';
+import { isTrue } from './jail-options.ts';
 import { Mistake } from './mistake.ts';
 import type { SourcedText } from './sourced-text.ts';
 
@@ -66,7 +67,7 @@ export function readBantime(options: Section): BantimePolicy {
   const bantime = options.get('bantime');
   const seconds = bantime === undefined ? defaultSeconds : durationOf(bantime, 'bantime');
   const policy = { firstMs: seconds < 0 ? Infinity : seconds * 1_000 };
-  if (!readBoolean(options.get('bantime.increment'), false)) return { ...policy, increment: undefined };
+  if (!isTrue(options.get('bantime.increment')?.text ?? '')) return { ...policy, increment: undefined };
   const maxtime = given(options, 'bantime.maxtime');
   const rndtime = given(options, 'bantime.rndtime');
   return {
@@ -77,17 +78,12 @@ export function readBantime(options: Section): BantimePolicy {
       multipliers: readMultipliers(given(options, 'bantime.multipliers')),
       maxMs: maxtime === undefined ? Infinity : durationOf(maxtime, 'bantime.maxtime') * 1_000,
       randomMs: rndtime === undefined ? 0 : durationOf(rndtime, 'bantime.rndtime') * 1_000,
-      overAllJails: readBoolean(options.get('bantime.overalljails'), false),
+      overAllJails: isTrue(options.get('bantime.overalljails')?.text ?? ''),
     },
   };
 }
 
 const defaultSeconds = 600;
-
-/** `1 on true yes` are true, in any letter case; everything else is false. */
-export function readBoolean(value: SourcedText | undefined, otherwise: boolean): boolean {
-  return value === undefined ? otherwise : ['1', 'on', 'true', 'yes'].includes(value.text.toLowerCase());
-}
 
 /** Seconds. @throws {Mistake} */
 export function durationOf({ text, places: [place] }: SourcedText, key: string): number {

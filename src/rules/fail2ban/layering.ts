@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
-import type { Diagnostic } from '../../diagnostic.ts';
 import { type IniFile, type IniMistake, parseIni, type Section } from './ini-file.ts';
 import { interpolate } from './interpolate.ts';
 import { diagnosticAt, Mistake } from './mistake.ts';
@@ -16,7 +15,6 @@ export interface Layers {
   readonly headings: ReadonlyMap<string, Place>;
   readonly files: readonly string[];
   readonly mistakes: readonly IniMistake[];
-  readonly warnings: readonly Diagnostic[];
 }
 
 const maxFileBytes = 1 << 20;
@@ -171,7 +169,6 @@ function merged(files: readonly IniFile[], problems: readonly IniMistake[]): Lay
     headings,
     files: files.map(({ file }) => file),
     mistakes: [...problems, ...new Set(files.flatMap(({ mistakes }) => mistakes))],
-    warnings: [],
   };
 }
 

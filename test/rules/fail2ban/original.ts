@@ -1,0 +1,109 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { program } from '../../environment.ts';
+
+const run = promisify(execFile);
+
+/** What the server of fail2ban holds of a jail after it has obeyed all commands of `fail2ban-client -d`. */
+export interface OriginalJail {
+  backend: string;
+  failregex: string[];
+  ignoreregex: string[];
+  journalmatch: string[][];
+  ignoreip: string[];
+  logpath: string[];
+  /** prefregex, datepattern, maxlines, usedns, maxretry, findtime, bantime, bantime.*, ... */
+  set: Record<string, unknown>;
+  actions: Record<string, Record<string, string>>;
+  started: boolean;
+  /** Why fail2ban skips it. */
+  mistake?: string;
+}
+
+export type OriginalReading =
+  | { readonly kind: 'jails'; readonly jails: Readonly<Record<string, OriginalJail>>; readonly log: string }
+  /** fail2ban gives the whole directory up. */
+  | { readonly kind: 'refused'; readonly log: string };
+
+/** Python literals, one command a line, as one JSON document. */
+const literalsToJson = `
+import ast, json, sys
+print(json.dumps([ast.literal_eval(line) for line in sys.stdin if line.startswith("[")]))
+`;
+
+/** Lets the installed fail2ban resolve a directory, without starting anything. */
+export async function readOriginal(dir: string): Promise<OriginalReading> {
+  const client = program('fail2ban-client') ?? 'fail2ban-client';
+  let dump: { stdout: string; stderr: string };
+  try {
+    dump = await run(client, ['-d', '-c', dir], { maxBuffer: 1 << 26 });
+  } catch (error) {
+    const failed = error as { readonly stderr?: string; readonly stdout?: string };
+    return { kind: 'refused', log: `${failed.stdout ?? ''}${failed.stderr ?? ''}` };
+  }
+  const converting = run('python3', ['-c', literalsToJson], { maxBuffer: 1 << 26 });
+  converting.child.stdin?.end(dump.stdout);
+  const commands: unknown = JSON.parse((await converting).stdout);
+  if (!Array.isArray(commands)) throw new Error('fail2ban-client -d printed no list');
+  const jails: Record<string, OriginalJail> = {};
+  for (const command of commands) obey(jails, command as readonly unknown[]);
+  return { kind: 'jails', jails, log: dump.stderr };
+}
+
+function emptyJail(backend: string): OriginalJail {
+  return { backend, failregex: [], ignoreregex: [], journalmatch: [], ignoreip: [], logpath: [], set: {}, actions: {}, started: false };
+}
+
+function obey(jails: Record<string, OriginalJail>, [verb, name, ...rest]: readonly unknown[]): void {
+  if (verb === 'config-error') {
+    const jail = /^Jail '(.*?)' skipped/.exec(String(name))?.[1] ?? '?';
+    jails[jail] = { ...emptyJail(''), mistake: String(name) };
+    return;
+  }
+  if (verb === 'add') {
+    jails[String(name)] = emptyJail(String(rest[0]));
+    return;
+  }
+  const jail = jails[String(name)];
+  if (jail === undefined) return; // a setting of the server
+  if (verb === 'start') {
+    jail.started = true;
+    return;
+  }
+  const [key, ...values] = rest;
+  const texts = (verb === 'multi-set' && Array.isArray(values[0]) ? values[0] : values).map(String);
+  switch (key) {
+    case 'addfailregex':
+      jail.failregex.push(...texts);
+      break;
+    case 'addignoreregex':
+      jail.ignoreregex.push(...texts);
+      break;
+    case 'addjournalmatch':
+      jail.journalmatch.push(texts);
+      break;
+    case 'addignoreip':
+      jail.ignoreip.push(...texts);
+      break;
+    case 'addlogpath':
+      jail.logpath.push(texts.join(' '));
+      break;
+    case 'addaction':
+      jail.actions[String(values[0])] = values.length > 1 ? { '.py': String(values[1]), parameters: String(values[2]) } : {};
+      break;
+    case 'action': {
+      const pairs = (verb === 'multi-set' ? values[1] : [values.slice(1)]) as readonly (readonly unknown[])[];
+      const action = jail.actions[String(values[0])] ?? {};
+      for (const [option, value] of pairs) action[String(option)] = String(value);
+      break;
+    }
+    default:
+      jail.set[String(key)] = values[0];
+  }
+}
+
+/** Without what makes no difference: the order of files, a default that is said, an empty expression. */
+export function normal(jail: OriginalJail): OriginalJail {
+  const said = Object.entries(jail.set).filter(([key, value]) => value !== '' || !['prefregex', 'datepattern'].includes(key));
+  return { ...jail, logpath: jail.logpath.toSorted(), set: { maxlines: 1, ...Object.fromEntries(said) } };
+}
