@@ -2,7 +2,7 @@ import type { Address, Prefix } from '../model/address.ts';
 import type { KernelChange } from '../model/decision.ts';
 import type { Ports } from '../model/filter.ts';
 import { createDropCounts, type DropCount } from './drop-counts.ts';
-import { auditSets, readSmallSets } from './kernel-audit.ts';
+import { auditSets, eitherOf, readSmallSets } from './kernel-audit.ts';
 import { compareListing, type Drift } from './kernel-listing.ts';
 import { type LookedUp, lookUp } from './kernel-lookup.ts';
 import { listTable } from './kernel-table.ts';
@@ -126,7 +126,10 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
       // What is on its way now is not missing.
       await transactions.settled(false);
       const layout = transactions.layout();
-      const held = await readSmallSets(looking, layout, currentState(), auditElements);
+      let held = await readSmallSets(looking, layout, currentState(), auditElements);
+      // A listing may lack elements while the kernel resizes the set: only what two listings lack is missing.
+      if (auditSets(held, layout, currentState(), touched, Date.now()).drift.length > 0)
+        held = eitherOf(held, await readSmallSets(looking, layout, currentState(), auditElements));
       const since = touched;
       touched = undefined;
       if (transactions.shaped() === before && transactions.resting() && layout === transactions.layout()) {

@@ -17,6 +17,8 @@ export interface SocketKiller {
   /** Never waits, never stands in the way of a ban. Beyond `maxWaiting` subjects the sessions of further ones are left to their timeouts. */
   readonly end: (subjects: readonly { readonly ports: Ports; readonly subject: Prefix }[]) => void;
   readonly left: () => number;
+  /** When nothing waits. */
+  readonly idle: () => Promise<void>;
 }
 
 export interface SocketKillerHooks {
@@ -31,11 +33,10 @@ const maxAtOnce = 50;
 export function createSocketKiller(child: NftChild, hooks: SocketKillerHooks): SocketKiller {
   const waiting = new Map<string, { readonly ports: Ports; readonly subject: Prefix }>();
   let able = true;
-  let running = false;
+  let working: Promise<void> | undefined;
   let left = 0;
 
   const work = async (): Promise<void> => {
-    running = true;
     while (waiting.size > 0) {
       const group = takeAlike(waiting);
       const [first] = group;
@@ -64,7 +65,14 @@ export function createSocketKiller(child: NftChild, hooks: SocketKillerHooks): S
           `ss -K is refused ("${ran.stderr.split('\n', 1)[0] ?? ''}"): the kernel lacks INET_DIAG_DESTROY, or this process CAP_NET_ADMIN`,
         );
     }
-    running = false;
+  };
+
+  const start = (): void => {
+    if (waiting.size === 0 || working !== undefined) return;
+    working = work().finally(() => {
+      working = undefined;
+      start();
+    });
   };
 
   const unable = (why: string): void => {
@@ -81,9 +89,10 @@ export function createSocketKiller(child: NftChild, hooks: SocketKillerHooks): S
         if (waiting.size < maxWaiting) waiting.set(`${JSON.stringify(ports)} ${subject}`, { ports, subject });
         else left++;
       }
-      if (!running && waiting.size > 0) void work();
+      start();
     },
     left: () => left,
+    idle: () => working ?? Promise.resolve(),
   };
 }
 
@@ -114,8 +123,8 @@ export function sessionFilter(subjects: readonly Prefix[], ports: readonly strin
 /** In brackets, because ss takes what follows the last colon for a port. */
 function hostCondition(subject: Prefix): string {
   const { address, length } = splitPrefix(subject);
-  const host = address.includes(':') ? `[${address}]` : address;
-  return isSingle(subject) ? host : `${host}/${length}`;
+  const host = isSingle(subject) ? address : `${address}/${length}`;
+  return address.includes(':') ? `[${host}]` : host;
 }
 
 function anyOf(conditions: readonly (readonly string[])[]): string[] {

@@ -168,6 +168,8 @@ describe('the audit, element by element', { skip: need }, () => {
     const kernel = enforceIn(pair, pair.host, { auditMs: 1 });
     try {
       await kernel.enforcer.start(wanted);
+      // nft prints the last two in another spelling than ours.
+      kernel.apply(put('::80:0'), put('::1:0/112', { ports: mail }));
       const subjects = addresses(300);
       for (const subject of subjects) {
         kernel.apply(put(subject, { seconds: 60 }));
@@ -176,7 +178,7 @@ describe('the audit, element by element', { skip: need }, () => {
       }
       await kernel.enforcer.settled();
       assert.deepEqual(kernel.said.drift, []);
-      assert.equal(elementsOf(pair, 'all_ports_h4'), kernel.state.size);
+      assert.equal(elementsOf(pair, 'all_ports_h4'), kernel.state.size - 2);
     } finally {
       await kernel.enforcer.stop();
       pair.remove();
@@ -253,7 +255,8 @@ describe('restarts and reloads', { skip: need }, () => {
         const healed = kernel.next('restored');
         pair.host.run('nft', 'flush ruleset');
         assert.equal((await healed)[0], count);
-        assert.equal(elementsOf(pair, 'all_ports_h4'), count);
+        // A listing may lack elements while the kernel resizes the set, and the test ends in a timeout if they are not there.
+        while (elementsOf(pair, 'all_ports_h4') !== count) await new Promise(setImmediate);
         await kernel.enforcer.stop();
       }),
     );
