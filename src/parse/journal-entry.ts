@@ -63,27 +63,27 @@ export function parseJournalEntry(line: string, names: readonly string[] = trust
   const fields = parseObject(line);
   if (fields === undefined) return { kind: 'unparsed', reason: 'json', cursor: undefined };
 
-  const cursor = plain(fields.get('__CURSOR'));
-  const realtimeUs = microseconds(fields.get('__REALTIME_TIMESTAMP'));
+  const cursor = plain(fields['__CURSOR']);
+  const realtimeUs = microseconds(fields['__REALTIME_TIMESTAMP']);
   // Every entry has both. Without a cursor there would be no going on behind it.
   if (cursor === undefined || realtimeUs === undefined) return { kind: 'unparsed', reason: 'header', cursor };
 
   const trusted = new Map<string, string>();
   for (const name of names) {
     // journald sets each of them once. One that came twice is a forgery of a remote sender: it fits no filter.
-    const value = plain(fields.get(name));
+    const value = plain(fields[name]);
     if (value !== undefined) trusted.set(name, value);
   }
-  const body = text(fields.get('MESSAGE'));
+  const body = text(fields['MESSAGE']);
   if (body === undefined) return { kind: 'unparsed', reason: 'no_message', cursor };
 
   const message: Message = {
-    facility: smallNumber(fields.get('SYSLOG_FACILITY'), 23),
-    severity: smallNumber(fields.get('PRIORITY'), 7),
-    stamp: stamp(microseconds(fields.get('_SOURCE_REALTIME_TIMESTAMP')) ?? realtimeUs),
-    hostname: plain(fields.get('_HOSTNAME')),
-    appName: text(fields.get('SYSLOG_IDENTIFIER')) ?? text(fields.get('_COMM')),
-    procId: text(fields.get('SYSLOG_PID')) ?? plain(fields.get('_PID')),
+    facility: smallNumber(fields['SYSLOG_FACILITY'], 23),
+    severity: smallNumber(fields['PRIORITY'], 7),
+    stamp: stamp(microseconds(fields['_SOURCE_REALTIME_TIMESTAMP']) ?? realtimeUs),
+    hostname: plain(fields['_HOSTNAME']),
+    appName: text(fields['SYSLOG_IDENTIFIER']) ?? text(fields['_COMM']),
+    procId: text(fields['SYSLOG_PID']) ?? plain(fields['_PID']),
     msgId: undefined,
     structuredData: undefined,
     text: withoutTail(body),
@@ -92,16 +92,20 @@ export function parseJournalEntry(line: string, names: readonly string[] = trust
   return { kind: 'entry', message, trusted, cursor, realtimeUs, dropped: droppedCount(fields) };
 }
 
-/** Not a plain object with its prototype: the names in it come from outside. */
-function parseObject(line: string): ReadonlyMap<string, unknown> | undefined {
+/**
+ * The names in it come from outside, but only names that are written in this file or begin with `_` and a capital are ever looked up, which
+ * no prototype has. A Map instead would cost as much as the parsing.
+ */
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseObject(line: string): Fields | undefined {
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
     return undefined;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return new Map(Object.entries(value));
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
 }
 
 function plain(value: unknown): string | undefined {
@@ -151,9 +155,9 @@ function withoutTail(text: string): string {
 }
 
 /** MESSAGE_ID and N_DROPPED are fields that any client may send; the transport `driver` is journald talking itself. */
-function droppedCount(fields: ReadonlyMap<string, unknown>): Dropped | undefined {
-  if (fields.get('MESSAGE_ID') !== droppedMessageId || fields.get('_TRANSPORT') !== 'driver') return undefined;
-  const digits = fields.get('N_DROPPED');
+function droppedCount(fields: Fields): Dropped | undefined {
+  if (fields['MESSAGE_ID'] !== droppedMessageId || fields['_TRANSPORT'] !== 'driver') return undefined;
+  const digits = fields['N_DROPPED'];
   const count = typeof digits === 'string' && /^\d{1,15}$/.test(digits) ? Number(digits) : 1;
-  return { count, unit: plain(fields.get('OBJECT_SYSTEMD_UNIT')), slice: plain(fields.get('OBJECT_SYSTEMD_SLICE')) };
+  return { count, unit: plain(fields['OBJECT_SYSTEMD_UNIT']), slice: plain(fields['OBJECT_SYSTEMD_SLICE']) };
 }

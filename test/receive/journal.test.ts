@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -280,6 +281,40 @@ describe('the journal', { skip: withoutJournald() || without('logger') }, () => 
     assert.deepEqual(journalctls(), before);
   });
 
+  test('journalctl ends when this process is killed', async () => {
+    const program = `
+      import { openJournal } from ${JSON.stringify(import.meta.resolve('../../src/receive/journal.ts'))};
+      const nothing = () => undefined;
+      const sink = { record: nothing, read: nothing, error: nothing, lost: nothing, up: nothing, connections: nothing };
+      await openJournal(${JSON.stringify(settings())}, sink, { nowMs: Date.now, position: undefined, startAt: { kind: 'end' } });
+      console.log('following');
+    `;
+    const child = execa(process.execPath, ['--input-type=module', '--eval', program], { reject: false, buffer: false });
+    await once(child.stdout, 'data');
+    const [journalctl = 0] = journalctls(child.pid);
+    assert.ok(journalctl > 0);
+    const gone = exitOf(journalctl);
+    child.kill('SIGKILL');
+    await child;
+    // Nobody reads its output any more; it finds out as soon as it is woken.
+    await journald.log('wake up', postfix);
+    await gone;
+  });
+
+  test('an entry beyond all bounds is skipped and counted; the next one comes', async () => {
+    const sink = recordedSink();
+    await follow(sink);
+    const fields = Buffer.concat([Buffer.from('MESSAGE='), Buffer.alloc(500_000, 0xff), Buffer.from('\n')]); // four characters a byte in JSON
+    await inPlace(journald, postfix, ['logger', '--journald'], fields);
+    await journald.log('next', postfix);
+    await sink.until((heard) => heard.texts().includes('next'));
+    assert.deepEqual(sink.texts(), ['next']);
+    assert.deepEqual(
+      sink.errors.map(({ reason }) => reason),
+      ['oversize'],
+    );
+  });
+
   describe('that this user may not read', () => {
     let place: string;
     let nobody: string;
@@ -339,12 +374,17 @@ test('a match that journalctl would take for an option is refused', async () => 
   );
 });
 
-/** Our child processes that run journalctl. */
-function journalctls(): number[] {
-  return readdirSync('/proc/self/task')
-    .flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' '))
+/** Child processes that run journalctl. */
+function journalctls(parent: number | undefined = process.pid): number[] {
+  return readdirSync(`/proc/${parent}/task`)
+    .flatMap((task) => readFileSync(`/proc/${parent}/task/${task}/children`, 'utf8').trim().split(' '))
     .filter((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'journalctl')
     .map(Number);
+}
+
+/** tail(1) ends with the process. */
+async function exitOf(pid: number): Promise<void> {
+  await execa('tail', [`--pid=${pid}`, '--sleep-interval=0.05', '--follow', '/dev/null']);
 }
 
 function positionOf(record: LogRecord | undefined): JournalPosition {
@@ -361,7 +401,7 @@ function count(wanted: number): (sink: RecordedSink) => boolean {
 }
 
 /** Runs a program where journald sees it in that place. */
-async function inPlace(journald: Journald, place: Place, command: readonly string[], input: string): Promise<void> {
+async function inPlace(journald: Journald, place: Place, command: readonly string[], input: string | Buffer): Promise<void> {
   const [file = '', ...args] = [...journald.inside(place), ...command];
   await execa(file, args, { input });
 }
