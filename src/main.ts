@@ -155,7 +155,9 @@ function greeting(
   metricsPort: number | undefined,
   machine: Machine | undefined,
 ): readonly string[] {
-  const sources = daemon.sources().map(({ input, up, detail }) => `  ${up ? 'reads' : 'waits for'} ${input.name}: ${detail}`);
+  const sources = daemon
+    .sources()
+    .map(({ input, up, detail }) => `  ${up ? 'reads' : 'waits for'} ${input.name}${detail === '' ? '' : `: ${detail}`}`);
   const jails = config.jails.map(({ name, observe }) => (observe ? `${name} (observing)` : name)).join(', ');
   return [
     `sluice ${readVersion()}, ${path === undefined ? 'built-in defaults (no /etc/sluice/sluice.yaml)' : `configuration ${path}`}`,

@@ -7,6 +7,7 @@ import { comesOtherwise, type OwnHost } from './match/own-way.ts';
 import type { Decision, Jail, KernelChange } from './model/decision.ts';
 import type { Detection } from './model/detection.ts';
 import type { LogRecord } from './model/record.ts';
+import type { SourceError } from './model/source.ts';
 
 /** What a reload may change. */
 export interface PipelineRules {
@@ -31,7 +32,8 @@ export interface PipelineDeps {
 
 /** Joins the stages: one record is matched, counted and decided on before this returns. */
 export interface Pipeline {
-  readonly handle: (record: LogRecord) => void;
+  /** @returns what was wrong with the record on the source's side; counted and said already */
+  readonly handle: (record: LogRecord) => SourceError | undefined;
   readonly use: (rules: PipelineRules) => void;
   /** Says what was decided elsewhere (expiry, by hand, reload), and passes on what the kernel must know of it. */
   readonly announce: (decisions: readonly Decision[]) => void;
@@ -82,11 +84,11 @@ export function createPipeline({ decider, events, counts, nowMs, mode, changed }
           'own_host',
           `lines of this host come by the ${rules.own.own} way (sources.own); here they are counted, not matched`,
         );
-        return;
+        return 'own_host';
       }
       const { detections, none } = rules.matcher.match(record);
       for (const each of none) events.unmatched(each);
-      if (detections.length === 0) return;
+      if (detections.length === 0) return undefined;
       const now = nowMs();
       const { atMs, clamped } = eventTime(record, { nowMs: now, maxSkewMs: rules.maxSkewMs, mode });
       if (clamped === 'skew')
@@ -97,6 +99,7 @@ export function createPipeline({ decider, events, counts, nowMs, mode, changed }
       }
       const { source, text: line, trust, repeats: weight } = record;
       sayAll(decider.decide(detections, { atMs, nowMs: now, trust, weight, evidence: { source, line } }), { record, detections, atMs });
+      return clamped === 'skew' ? 'time' : undefined;
     },
   };
 }

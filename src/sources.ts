@@ -37,7 +37,7 @@ export interface SourcesDeps {
   readonly events: Events;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
-  readonly handle: (record: LogRecord) => void;
+  readonly handle: (record: LogRecord) => SourceError | undefined;
   readonly checkpointer: Checkpointer;
   readonly limits: { readonly messageBytes: number; readonly connections: number };
 }
@@ -118,7 +118,8 @@ function sinkOf(state: SourceState, { events, metrics, nowMs, handle, checkpoint
         state.lagMs = Math.max(0, record.receivedMs - record.stamp.ms);
         counters.lag(state.lagMs);
       }
-      handle(record);
+      const wrong = handle(record);
+      if (wrong !== undefined) state.errors[wrong] = (state.errors[wrong] ?? 0) + 1;
       checkpointer.handled(record);
     },
     read: (records, bytes) => {

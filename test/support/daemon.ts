@@ -2,8 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { execa } from 'execa';
+import { type ControlClient, createClient } from '../../src/control/client.ts';
 import type { DaemonEvent } from '../../src/control/event.ts';
+import type { Status } from '../../src/control/protocol.ts';
 import type { NetworkPair } from './netns.ts';
 
 const sluice = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
@@ -18,6 +21,12 @@ export interface RunningDaemon {
   ) => Promise<{ readonly stdout: string; readonly stderr: string; readonly exitCode: number | undefined }>;
   /** The first event from now on, or one that came already and was not asked for, that fits. @throws after 20 s, with the log */
   readonly event: (fits: (event: DaemonEvent) => boolean) => Promise<DaemonEvent>;
+  /** Asks its control socket without starting a command. */
+  readonly ask: ControlClient;
+  /** Asks for its status until it fits. @throws after 20 s, with the last one and the log */
+  readonly status: (fits: (status: Status) => boolean) => Promise<Status>;
+  /** Writes another configuration in place of the first; nobody tells the daemon. */
+  readonly configure: (yaml: string) => void;
   readonly pid: number;
   /** @returns its exit code */
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | undefined>;
@@ -35,7 +44,9 @@ export async function startSluice(
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const config = join(directory, 'sluice.yaml');
   const socket = join(directory, 'run', 'control.sock');
-  writeFileSync(config, `${yaml}\ncontrol: { socket: ${socket} }\nstate: { path: ${join(directory, 'sluice.db')} }\n`);
+  const configure = (text: string): void =>
+    writeFileSync(config, `${text}\ncontrol: { socket: ${socket} }\nstate: { path: ${join(directory, 'sluice.db')} }\n`);
+  configure(yaml);
   const inside = (command: readonly string[]): readonly string[] =>
     network.host === undefined ? command : ['nsenter', `--net=/run/netns/${network.host.name}`, ...command];
   const [file = '', ...args] = inside([sluice, 'run', '-c', config]);
@@ -56,11 +67,24 @@ export async function startSluice(
     const { stdout, stderr, exitCode } = await execa(program, rest, { reject: false, stdin: 'ignore' });
     return { stdout, stderr, exitCode };
   };
+  const ask = createClient([socket]);
+  const status: RunningDaemon['status'] = async (fits) => {
+    const endMs = Date.now() + patienceMs;
+    for (;;) {
+      const now = await ask.get<Status>('/v1/status');
+      if (fits(now)) return now;
+      if (Date.now() > endMs) throw new Error(`the status is not as wanted: ${JSON.stringify(now)}\nlog:\n${lines.join('\n')}`);
+      await pause(20); // counters tell nobody when they move
+    }
+  };
   const follower = followEvents(inside([sluice, 'events', '-f', '-n', '1000', '--json', '--socket', socket]));
   return {
     log: () => lines.join('\n'),
     command,
     event: (fits) => follower.next(fits, () => lines.join('\n')),
+    ask,
+    status,
+    configure,
     pid: daemon.pid ?? 0,
     stop: async (signal = 'SIGTERM') => {
       follower.stop();
@@ -69,6 +93,8 @@ export async function startSluice(
     },
   };
 }
+
+const patienceMs = 20_000;
 
 function followEvents([file = '', ...args]: readonly string[]) {
   const child = execa(file, args, { reject: false, stdin: 'ignore', buffer: false });
@@ -84,8 +110,8 @@ function followEvents([file = '', ...args]: readonly string[]) {
       new Promise<DaemonEvent>((resolve, reject) => {
         const limit = setTimeout(() => {
           waiting.delete(look);
-          reject(new Error(`no such event within 20 s; events: ${JSON.stringify(seen)}\nlog:\n${log()}`));
-        }, 20_000);
+          reject(new Error(`no such event within ${patienceMs / 1_000} s; events: ${JSON.stringify(seen)}\nlog:\n${log()}`));
+        }, patienceMs);
         const look = (): void => {
           const index = seen.findIndex(fits);
           const [found] = index === -1 ? [] : seen.splice(index, 1);
