@@ -48,11 +48,13 @@ export const observing: KernelLink = {
   stop: async () => {},
 };
 
+const starting = 'the table is being made';
+
 /** Starts the small children that run nft, so it should come before anything large is loaded. */
 export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: KernelLinkDeps): KernelLink {
   /** When what led to a change was written, for the latency; gone with the change. */
   const began = new WeakMap<KernelChange, { readonly ms: number; readonly start: 'stamp' | 'received' }>();
-  let trouble: string | undefined = 'the table is being made';
+  let trouble: string | undefined = starting;
 
   function* currentState(): Generator<KernelChange, void, void> {
     for (const element of decider.kernelElements(nowMs())) yield { kind: 'put', mayExist: true, ...element };
@@ -69,14 +71,19 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
         }
       },
       transaction: (result, tookMs) => metrics.kernel.transaction(result, tookMs / 1_000),
-      restored: (elements, tookMs) => events.notice('notice', `${elements} bans are in the kernel again, after ${Math.round(tookMs)} ms`),
+      restored: (elements, tookMs) => {
+        if (elements > 0) events.notice('notice', `${elements} bans are in the kernel, written in ${Math.round(tookMs)} ms`);
+      },
       refused: ({ subject }, why) => events.notice('error', `nft does not take ${formatSubject(subject)}: ${why}`),
       full: (set, waiting) =>
         events.notice('error', `the set ${set} in the kernel is full, ${waiting} bans wait: raise enforce.set_size, or shorten bantime`),
       up: (up, why) => {
+        // That it works at the start is no news.
+        const first = trouble === starting;
         trouble = up ? undefined : why;
         metrics.kernel.enforcing.set(up ? 1 : 0);
-        events.notice(up ? 'notice' : 'error', up ? 'bans reach the kernel' : `bans do not reach the kernel: ${why}`);
+        if (up && !first) events.notice('notice', 'bans reach the kernel again');
+        if (!up) events.notice('error', `bans do not reach the kernel: ${why}`);
       },
       unable: (why) => events.notice('notice', why),
       drift: (found) => {
