@@ -31,7 +31,7 @@ export function parseF2bDuration(text: string): number | string {
     const seconds = secondsOf.get(name.toLowerCase());
     return seconds === undefined ? name : `*${seconds}`;
   });
-  const summed = multiplied.replace(/(?<=\d)\s+(?=\d)/g, '+');
+  const summed = multiplied.replace(/(\d)\s+(\d)/g, '$1+$2');
   try {
     return compileFormula(summed, []).evaluate(new Map(), () => 0);
   } catch (error) {

@@ -58,7 +58,7 @@ function endOfBare(text: string, from: number): number {
 
 function skipSpace(text: string, from: number): number {
   let at = from;
-  while (at < text.length && /\s/.test(text.charAt(at))) at++;
+  while (at < text.length && isSpaceAt(text, at)) at++;
   return at;
 }
 
@@ -81,32 +81,62 @@ export function splitReferences(text: string): readonly { readonly text: string;
 /** Behind `name` and, if well-formed options follow, behind them. Else the word as it stands: parseReference then says what is wrong. */
 function endOfReference(text: string, from: number): number {
   let name = from;
-  while (name < text.length && text[name] !== '[' && !/\s/.test(text.charAt(name))) name++;
+  while (name < text.length && text[name] !== '[' && !isSpaceAt(text, name)) name++;
   const open = skipSpace(text, name);
-  if (name > from && text[open] === '[') {
-    const end = endOfOptions(text, open + 1);
-    if (end !== undefined && (end === text.length || /\s/.test(text.charAt(end)))) return end;
-  }
+  const end = name > from && text[open] === '[' ? endOfOptions(text, open + 1) : undefined;
+  if (end !== undefined) return end;
   let word = from;
-  while (word < text.length && !/\s/.test(text.charAt(word))) word++;
+  while (word < text.length && !isSpaceAt(text, word)) word++;
   return word;
 }
 
+/**
+ * The last "]" that may end the options: with space or nothing behind it. A bare value may hold quotes and brackets, and needs no comma behind it
+ * where the next `name=` is plain to see; so every place where an option may begin is followed up.
+ */
 function endOfOptions(text: string, from: number): number | undefined {
-  let at = skipSpace(text, from);
-  while (at < text.length && text[at] !== ']') {
-    optionName.lastIndex = at;
-    const name = optionName.exec(text)?.[0];
-    if (name === undefined) return undefined;
-    at += name.length + 1;
-    const quote = text[at];
-    const closing = quote === '"' || quote === "'" ? text.indexOf(quote, at + 1) : -1;
-    at = skipSpace(text, closing === -1 ? endOfBare(text, at) : closing + 1);
-    if (text[at] === ',') at = skipSpace(text, at + 1);
-    else {
-      const [between] = /^\]\s*\[/.exec(text.slice(at)) ?? [];
-      if (between !== undefined) at = skipSpace(text, at + between.length);
+  let end: number | undefined;
+  const starts = new Set([skipSpace(text, from)]);
+  // A set goes on to what is added to it meanwhile.
+  for (const start of starts) {
+    if (text[start] === ']' && (start + 1 === text.length || isSpaceAt(text, start + 1))) end = Math.max(end ?? 0, start + 1);
+    const value = endOfName(text, start);
+    if (value === undefined) continue;
+    for (const valueEnd of valueEnds(text, value)) {
+      const behind = skipSpace(text, valueEnd);
+      starts.add(behind);
+      if (text[behind] === ',') starts.add(skipSpace(text, behind + 1));
+      const next = skipSpace(text, behind + 1);
+      if (text[behind] === ']' && text[next] === '[') starts.add(skipSpace(text, next + 1));
     }
   }
-  return at < text.length ? at + 1 : undefined;
+  return end;
+}
+
+/** Behind `name=`. */
+function endOfName(text: string, at: number): number | undefined {
+  optionName.lastIndex = at;
+  const name = optionName.exec(text)?.[0];
+  return name === undefined ? undefined : at + name.length + 1;
+}
+
+/** Where a value may end: behind its closing quote; at the comma or bracket behind it; before the `name=` of the next option. */
+function* valueEnds(text: string, from: number): Generator<number> {
+  const quote = text[from];
+  const closing = quote === '"' || quote === "'" ? text.indexOf(quote, from + 1) : -1;
+  if (closing !== -1) yield closing + 1;
+  const end = endOfBare(text, from);
+  yield end;
+  for (let equals = text.indexOf('=', from); equals !== -1 && equals < end; equals = text.indexOf('=', equals + 1)) {
+    let name = equals;
+    while (name > from && isNameAt(text, name - 1)) yield --name;
+  }
+}
+
+function isNameAt(text: string, at: number): boolean {
+  return /[\p{L}\p{N}_.-]/u.test(text.charAt(at));
+}
+
+function isSpaceAt(text: string, at: number): boolean {
+  return /\s/.test(text.charAt(at));
 }

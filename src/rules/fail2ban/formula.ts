@@ -94,7 +94,7 @@ export function compileFormula(text: string, names: readonly string[]): Formula 
     text,
     evaluate: (variables, random) => {
       const value = evaluate(expression, { variables, random });
-      if (Number.isNaN(value)) throw new FormulaError(0, 'the result is not a number');
+      if (!Number.isFinite(value)) throw new FormulaError(0, 'the result is not a finite number');
       return value;
     },
   };

@@ -4,6 +4,9 @@ import { program } from '../../environment.ts';
 
 const run = promisify(execFile);
 
+/** Debian's: the one that fail2ban's own modules belong to. */
+const python = '/usr/bin/python3';
+
 /** What the server of fail2ban holds of a jail after it has obeyed all commands of `fail2ban-client -d`. */
 export interface OriginalJail {
   backend: string;
@@ -41,7 +44,7 @@ export async function readOriginal(dir: string): Promise<OriginalReading> {
     const failed = error as { readonly stderr?: string; readonly stdout?: string };
     return { kind: 'refused', log: `${failed.stdout ?? ''}${failed.stderr ?? ''}` };
   }
-  const converting = run('python3', ['-c', literalsToJson], { maxBuffer: 1 << 26 });
+  const converting = run(python, ['-c', literalsToJson], { maxBuffer: 1 << 26 });
   converting.child.stdin?.end(dump.stdout);
   const commands: unknown = JSON.parse((await converting).stdout);
   if (!Array.isArray(commands)) throw new Error('fail2ban-client -d printed no list');
@@ -89,7 +92,7 @@ function obey(jails: Record<string, OriginalJail>, [verb, name, ...rest]: readon
       jail.logpath.push(texts.join(' '));
       break;
     case 'addaction':
-      jail.actions[String(values[0])] = values.length > 1 ? { '.py': String(values[1]), parameters: String(values[2]) } : {};
+      jail.actions[String(values[0])] = values.length > 1 ? pythonModule(String(values[1]), String(values[2])) : {};
       break;
     case 'action': {
       const pairs = (verb === 'multi-set' ? values[1] : [values.slice(1)]) as readonly (readonly unknown[])[];
@@ -102,8 +105,35 @@ function obey(jails: Record<string, OriginalJail>, [verb, name, ...rest]: readon
   }
 }
 
+function pythonModule(path: string, parameters: string): Record<string, string> {
+  return { '.py': path.slice(path.lastIndexOf('/') + 1), parameters: JSON.stringify(JSON.parse(parameters)) };
+}
+
 /** Without what makes no difference: the order of files, a default that is said, an empty expression. */
 export function normal(jail: OriginalJail): OriginalJail {
   const said = Object.entries(jail.set).filter(([key, value]) => value !== '' || !['prefregex', 'datepattern'].includes(key));
   return { ...jail, logpath: jail.logpath.toSorted(), set: { maxlines: 1, ...Object.fromEntries(said) } };
 }
+
+/**
+ * Asks Python one question for each input, all in one process: `script` defines `answer(input)`.
+ *
+ * @returns one answer for each; `{ "error": text }` where it raised something
+ */
+export async function askPython(script: string, inputs: readonly unknown[]): Promise<readonly unknown[]> {
+  const asking = run(python, ['-c', `${script}\n${loop}`], { maxBuffer: 1 << 26 });
+  asking.child.stdin?.end(JSON.stringify(inputs));
+  const answers: unknown = JSON.parse((await asking).stdout);
+  if (!Array.isArray(answers)) throw new Error('Python gave no list');
+  return answers;
+}
+
+const loop = `
+import json, sys
+def attempt(given):
+    try:
+        return answer(given)
+    except Exception as error:
+        return {"error": type(error).__name__ + ": " + str(error)}
+print(json.dumps([attempt(given) for given in json.load(sys.stdin)]))
+`;
