@@ -1,0 +1,53 @@
+/** What a search found. */
+export interface RegexHit {
+  /** Offset of the match in the text, and of its end, in UTF-16 code units. */
+  readonly start: number;
+  readonly end: number;
+  /** Text of the named groups that took part, also where it is empty. */
+  readonly groups: ReadonlyMap<string, string>;
+}
+
+/** A literal of which a match cannot do without. `fold`: in any letter case. */
+export interface RequiredLiteral {
+  readonly text: string;
+  readonly fold: boolean;
+}
+
+/** One expression written in fail2ban's dialect, translated. */
+export interface ForeignRegex {
+  /** As it was written. */
+  readonly text: string;
+  /** Every match holds one of these; empty: nothing can be required. */
+  readonly literals: readonly RequiredLiteral[];
+  /** Proved to take time linear in the text; if not, it is to be run where it can be stopped. */
+  readonly linear: boolean;
+  readonly groupNames: ReadonlySet<string>;
+  readonly search: (text: string) => RegexHit | undefined;
+}
+
+/** Turns the wall clock of the log's zone into ms since the epoch; the zone is known to whoever calls. */
+export type WallClock = (wallMs: number, nearMs: number) => number;
+
+/** A date that was found in a line. */
+export interface FoundDate {
+  /** What is cut out of the line. Equal: the line says that it has no date. */
+  readonly start: number;
+  readonly end: number;
+  /** ms since the epoch, whole seconds; undefined for a date that does not exist. */
+  readonly valueMs: (nowMs: number, wallClock: WallClock) => number | undefined;
+}
+
+/** Finds the date of a line by the first of its templates that fits. */
+export interface DateFinder {
+  readonly find: (line: string) => FoundDate | undefined;
+}
+
+/** A filter of fail2ban, ready to run. */
+export interface ForeignFilter {
+  readonly failRegexes: readonly ForeignRegex[];
+  readonly ignoreRegexes: readonly ForeignRegex[];
+  readonly prefRegex: ForeignRegex | undefined;
+  /** How many lines a match may span. */
+  readonly maxLines: number;
+  readonly dates: DateFinder;
+}

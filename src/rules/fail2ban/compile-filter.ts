@@ -1,0 +1,94 @@
+import type { ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
+import { dateFinder } from './date-finder.ts';
+import { zoneMinutes } from './date-zones.ts';
+import { checkOffender, compileRegex } from './regex-compile.ts';
+import type { CompileSettings } from './regex-compile.ts';
+import { RegexMistake } from './regex-tree.ts';
+
+/** A filter as its files say it, after all substitutions; tags of expressions stand as written. Plain data: it can be sent to a worker. */
+export interface FilterTexts {
+  readonly failregex: readonly string[];
+  readonly ignoreregex: readonly string[];
+  readonly prefregex: string | undefined;
+  /** One for each line; none: the default forms of dates. */
+  readonly datepattern: readonly string[];
+  readonly maxlines: number;
+  readonly usedns: 'yes' | 'warn' | 'no' | 'raw';
+  readonly logtimezone: string | undefined;
+}
+
+/** What of a filter cannot be used. */
+export interface FilterMistake {
+  readonly option: 'failregex' | 'ignoreregex' | 'prefregex' | 'datepattern' | 'logtimezone';
+  /** Which one of the option's lines, from 0. */
+  readonly index: number;
+  /** Offsets in that line, in UTF-16 code units. */
+  readonly start: number;
+  readonly end: number;
+  readonly message: string;
+  readonly help: string | undefined;
+}
+
+export interface CompiledFilter {
+  /** undefined if there are mistakes. */
+  readonly filter: ForeignFilter | undefined;
+  readonly mistakes: readonly FilterMistake[];
+}
+
+/**
+ * Compiles a filter of fail2ban.
+ *
+ * @param nowMs `%ExY` in dates takes years from 2000 to the end of the decade in which now and three years lies
+ */
+export function compileFilter(texts: FilterTexts, nowMs: number): CompiledFilter {
+  const mistakes: FilterMistake[] = [];
+  const attempt = <T>(option: FilterMistake['option'], index: number, act: () => T): T | undefined => {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof RegexMistake)) throw error;
+      const { start, end, message, help } = error;
+      mistakes.push({ option, index, start, end, message, help });
+      return undefined;
+    }
+  };
+  const settings: CompileSettings = { multiline: false, names: texts.usedns !== 'no' };
+  const many = { ...settings, multiline: texts.maxlines > 1 };
+  const { prefregex } = texts;
+  const prefRegex =
+    prefregex === undefined || prefregex === '' ? undefined : attempt('prefregex', 0, () => compileRegex(prefregex, settings));
+  const failRegexes = texts.failregex.map((text, index) =>
+    attempt('failregex', index, () => {
+      const regex = compileRegex(text, many);
+      checkOffender(regex, prefRegex);
+      return regex;
+    }),
+  );
+  const ignoreRegexes = texts.ignoreregex.map((text, index) => attempt('ignoreregex', index, () => compileRegex(text, settings)));
+  const { logtimezone } = texts;
+  const defaultZone = logtimezone === undefined ? undefined : zoneMinutes(logtimezone);
+  if (logtimezone !== undefined && defaultZone === undefined) {
+    const message = `"${logtimezone}" is no time zone that logtimezone can have`;
+    mistakes.push({
+      option: 'logtimezone',
+      index: 0,
+      start: 0,
+      end: logtimezone.length,
+      message,
+      help: 'write an offset, UTC+0200, or an abbreviation, CEST',
+    });
+  }
+  const lastYear = new Date(nowMs).getUTCFullYear() + 3;
+  for (const [index, line] of texts.datepattern.entries())
+    attempt('datepattern', index, () => dateFinder([line], { lastYear, defaultZone }));
+  if (mistakes.length > 0) return { filter: undefined, mistakes };
+  const dates = dateFinder(texts.datepattern, { lastYear, defaultZone });
+  return {
+    filter: { failRegexes: present(failRegexes), ignoreRegexes: present(ignoreRegexes), prefRegex, maxLines: texts.maxlines, dates },
+    mistakes,
+  };
+}
+
+function present(regexes: readonly (ForeignRegex | undefined)[]): readonly ForeignRegex[] {
+  return regexes.filter((regex) => regex !== undefined);
+}

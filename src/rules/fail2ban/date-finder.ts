@@ -1,0 +1,83 @@
+import type { DateFinder, FoundDate } from '../../model/foreign-filter.ts';
+import { dateTemplate } from './date-template.ts';
+import type { DateSettings, DateTemplate } from './date-template.ts';
+
+const lineBegin = '{^LN-BEG}';
+const fraction = '(?:\\.%f)?';
+
+/** The forms of dates that are looked for where a filter does not say, in this order. */
+const defaults: readonly string[] = [
+  // 2005-01-23T21:59:59.981746+02:00, 2005/01/23 21:59:59
+  '%ExY(?P<_sep>[-/.])%m(?P=_sep)%d(?:T|  ?)%H:%M:%S(?:[.,]%f)?(?:\\s*%z)?',
+  // Sun Jan 23 21:59:59.011 2005
+  `(?:%a )?%b %d %k:%M:%S${fraction}(?: %ExY)?`,
+  // Sun Jan 23 2005 21:59:59.011
+  `(?:%a )?%b %d %ExY %k:%M:%S${fraction}`,
+  // 23/01/2005 21:59:59
+  '%d(?P<_sep>[-/])%m(?P=_sep)(?:%ExY|%Exy) %k:%M:%S',
+  // 23/Jan/2005:21:59:59 +0100
+  `%d(?P<_sep>[-/])%b(?P=_sep)%ExY[ :]?%H:%M:%S${fraction}(?: %z)?`,
+  // 01/23/2005:21:59:59
+  '%m/%d/%ExY:%H:%M:%S',
+  // 01-23-2005 21:59:59.252
+  `%m-%d-%ExY %k:%M:%S${fraction}`,
+  'EPOCH',
+  `${lineBegin}%H:%M:%S`,
+  // <01/23/05@21:59:59>
+  '^<%m/%d/%Exy@%H:%M:%S>',
+  // 050123 21:59:59
+  '%Exy%Exm%Exd  ?%H:%M:%S',
+  // Jan 23, 2005 9:59:59 PM
+  '%b %d, %ExY %I:%M:%S %p',
+  // Jan-23-05 21:59:59
+  '^%b-%d-%Exy %k:%M:%S',
+  // 20050123T215959
+  '%ExY%Exm%Exd(?:T|  ?)%ExH%ExM%ExS(?:[.,]%f)?(?:\\s*%z)?',
+  // CET Sun Jan 23 21:59:59
+  `(?:%Z )?(?:%a )?%b %d %k:%M:%S${fraction}(?: %ExY)?`,
+  // +01:00 Jan 23 21:59:59
+  `(?:%z )?(?:%a )?%b %d %k:%M:%S${fraction}(?: %ExY)?`,
+  'TAI64N',
+];
+
+/**
+ * A finder for the lines of `datepattern`; for none of them the default forms. The first template in the order of the list that fits is
+ * taken: fail2ban moves those that fitted often to the front, which the logs that it knows do not need.
+ *
+ * @throws {RegexMistake} for a line that cannot be understood; `index` in its message is not given: compile line by line to know
+ */
+export function dateFinder(patterns: readonly string[], settings: DateSettings): DateFinder {
+  const templates = patterns.length === 0 ? allDefaults(settings) : patterns.flatMap((pattern) => templatesOf(pattern, settings));
+  return {
+    find: (line): FoundDate | undefined => {
+      for (const template of templates) {
+        const found = template.find(line);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+  };
+}
+
+function templatesOf(pattern: string, settings: DateSettings): readonly DateTemplate[] {
+  const key = pattern.includes('%') ? pattern : pattern.toUpperCase();
+  if (key === '{DEFAULT}') return allDefaults(settings);
+  if (key === lineBegin) return allDefaults(settings).filter(({ lineStart }) => lineStart);
+  if (key === '{NONE}') return [dateTemplate('{UNB}^', settings)];
+  if (key.includes('{DATE}')) {
+    return defaults.map((form) => {
+      const bare = form.startsWith(lineBegin) ? form.slice(lineBegin.length) : form;
+      return dateTemplate(
+        pattern.replaceAll(/(?<!\\)\{DATE\}/gi, () => bare),
+        settings,
+      );
+    });
+  }
+  return [dateTemplate(pattern, settings)];
+}
+
+/** Those that may stand anywhere are tried at the beginning of the line first. */
+function allDefaults(settings: DateSettings): readonly DateTemplate[] {
+  const anchored = defaults.filter((form) => !form.startsWith(lineBegin) && !form.startsWith('^')).map((form) => lineBegin + form);
+  return [...anchored, ...defaults].map((form) => dateTemplate(form, settings));
+}
