@@ -14,9 +14,12 @@ import { deliverFrames, type Sender } from './syslog-records.ts';
 
 /** Idle senders are kept, rsyslog says nothing for hours; those that died without a word are found by the kernel. */
 const keepAliveDelayMs = 60_000;
-/** At the end, what the kernel has acknowledged is still read: until nothing came for so long, and no longer than that in all. */
-const drainSilenceMs = 50;
-const drainMs = 1_000;
+/**
+ * At the end, what the kernel has acknowledged is still read: until the senders close, or nothing came for so long, and no longer than that in all.
+ * Long enough for rsyslog's workers to see our FIN: what they write after our last read is lost.
+ */
+const drainSilenceMs = 300;
+const drainMs = 2_000;
 
 interface Connection {
   readonly socket: Socket;
@@ -132,7 +135,14 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     lastDataMs = startedMs;
     while (connections.size > 0 && performance.now() - lastDataMs < drainSilenceMs && performance.now() - startedMs < drainMs)
       await delay(5);
-    for (const { socket } of connections) socket.destroy();
+    const sockets = [...connections].map(({ socket }) => socket);
+    await Promise.all(
+      sockets.map((socket) => {
+        const gone = once(socket, 'close');
+        socket.destroy();
+        return gone;
+      }),
+    );
     await closed;
     sink.up(false, 'stopped');
   }
