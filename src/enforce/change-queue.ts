@@ -54,7 +54,7 @@ interface FullSet {
 /** @param maxWaiting puts that may wait, and as many that may be parked */
 export function createChangeQueue(maxWaiting: number): ChangeQueue {
   let pending = new Map<string, Entry>();
-  let backlog: Entry[] = [];
+  let backlog: { readonly change: KernelChange; readonly renew: boolean }[] = [];
   let next = 0;
   /** Decided anew while the backlog is on its way. */
   const overridden = new Set<string>();
@@ -93,11 +93,7 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
     restore: (changes, renew) => {
       backlog = backlog.slice(next);
       next = 0;
-      for (const change of changes) {
-        const place = placeOf(change.ports, change.subject);
-        const key = `${place.set} ${place.address}`;
-        backlog.push({ key, place, change, renew: renew(place.set), since: Infinity, restored: true });
-      }
+      for (const change of changes) backlog.push({ change, renew: renew(placeOf(change.ports, change.subject).set) });
     },
 
     take: (limit, nowMs) => {
@@ -117,9 +113,12 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
       }
       if (pending.size === 0) sorted = true;
       for (; next < backlog.length && batch.length < limit; next++) {
-        const entry = backlog[next];
-        if (entry === undefined || overridden.has(entry.key)) continue;
-        const set = full.get(entry.place.set);
+        const { change, renew } = backlog[next] ?? {};
+        if (change === undefined || renew === undefined) continue;
+        const place = placeOf(change.ports, change.subject);
+        const entry = { key: `${place.set} ${place.address}`, place, change, renew, since: Infinity, restored: true };
+        if (overridden.has(entry.key)) continue;
+        const set = full.get(place.set);
         if (set === undefined) batch.push(entry);
         else hold(set, entry);
       }

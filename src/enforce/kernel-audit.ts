@@ -1,8 +1,7 @@
 import { parsePrefix } from '../model/address.ts';
 import type { KernelChange } from '../model/decision.ts';
-import type { Ports } from '../model/filter.ts';
 import { type Drift, parseElements } from './kernel-listing.ts';
-import { allowSets, countBySet, type Layout, placeOf } from './layout.ts';
+import { allowSets, type Layout, placeOf } from './layout.ts';
 import type { NftChild } from './nft-child.ts';
 import { tableName } from './nft-script.ts';
 
@@ -22,7 +21,7 @@ const marginS = 3;
 
 /**
  * Compares sets, element by element: somebody flushed one, an unban was lost with the process, a kernel before 6.12 kept an old timeout. What we do
- * not know is removed: an element without a timeout would stay for ever.
+ * not know is removed: an element without a timeout would stay for ever, and no unban could name it.
  *
  * @param held what the kernel showed; sets that are not in it are not judged
  * @param touched elements that were decided upon since the kernel was asked: `SET ADDRESS`
@@ -99,17 +98,12 @@ const maxBytesPerElement = 160;
 const timeoutMs = 2_000;
 
 /**
- * Reads the sets that are small by our own count: a dump is quadratic in the kernel (10,000 elements 50 ms, a million 46 s), and begins again when
- * something changes meanwhile. What is unknown in a large set is left to run out.
+ * Reads all our sets. A dump is quadratic in the kernel (10,000 elements 50 ms, a million 46 s), and begins again when something changes meanwhile:
+ * a set that cannot be read in 2 s, or holds far more than we know of, is left out, and what is unknown in it is left to run out.
  */
-export async function readSmallSets(
-  child: NftChild,
-  layout: Layout,
-  state: Iterable<{ readonly ports: Ports; readonly subject: KernelChange['subject'] }>,
-  maxElements: number,
-): Promise<ReadonlyMap<string, Held>> {
+export async function readSets(child: NftChild, layout: Layout, maxElements: number): Promise<ReadonlyMap<string, Held>> {
   const held = new Map<string, Held>();
-  const names = [...countBySet(layout, state)].filter(([, count]) => count <= maxElements).map(([name]) => name);
+  const names = layout.groups.values().flatMap(({ sets }) => sets.keys());
   for (const name of [...names, ...allowSets(layout.allow).keys()]) {
     const maxOutputBytes = (maxElements + 1_000) * maxBytesPerElement;
     const args = ['-j', 'list', 'set', 'inet', tableName, name];

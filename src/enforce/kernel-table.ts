@@ -7,7 +7,11 @@ import { ensureScript, nothingStale, shapeOf, type Stale } from './nft-script.ts
 /** A larger listing is other people's rules by the hundred thousand; ours is some 20 KB. */
 const maxListingBytes = 32 * 1_024 * 1_024;
 
-export type Listed = { readonly kind: 'listing'; readonly listing: Listing } | { readonly kind: 'problem'; readonly problem: NftProblem };
+export type Listed =
+  | { readonly kind: 'listing'; readonly listing: Listing }
+  /** This nft was built without JSON: what others do to the table is noticed only when a ban is refused. */
+  | { readonly kind: 'mute' }
+  | { readonly kind: 'problem'; readonly problem: NftProblem };
 
 /** What nft did, in one vocabulary. @returns undefined if it did what it was told */
 export function problemOf(ran: Ran): NftProblem | undefined {
@@ -25,16 +29,15 @@ export function problemOf(ran: Ran): NftProblem | undefined {
 export async function listTable(child: NftChild): Promise<Listed> {
   const ran = await child.run({ program: 'nft', args: listingArgs, maxOutputBytes: maxListingBytes });
   const problem = problemOf(ran);
-  if (problem !== undefined) return { kind: 'problem', problem };
+  if (problem !== undefined) return /JSON/.test(problem.text) ? { kind: 'mute' } : { kind: 'problem', problem };
   const listing = ran.kind === 'exit' ? parseListing(ran.stdout) : undefined;
-  if (listing === undefined)
-    return { kind: 'problem', problem: { kind: 'other', line: undefined, text: 'nft -j did not print JSON: is it built without?' } };
-  return { kind: 'listing', listing };
+  return listing === undefined ? { kind: 'mute' } : { kind: 'listing', listing };
 }
 
 export type Ensured =
-  /** `emptied`: sets that hold nothing now, because they are new, or made anew. `existed`: the others. */
-  { readonly kind: 'ensured'; readonly emptied: ReadonlySet<string> } | { readonly kind: 'problem'; readonly problem: NftProblem };
+  /** `emptied`: sets that hold nothing now, because they are new, or made anew. `blind`: it could not be seen, so that all count as such. */
+  | { readonly kind: 'ensured'; readonly emptied: ReadonlySet<string>; readonly blind: boolean }
+  | { readonly kind: 'problem'; readonly problem: NftProblem };
 
 /** Our table in the kernel, without the elements of the ban sets. */
 export interface KernelTable {
@@ -56,8 +59,8 @@ export function createKernelTable(child: NftChild, setSize: number): KernelTable
       };
       const before = await listTable(child);
       if (before.kind === 'problem') return before;
-      handles ??= before.listing.sets;
-      const stale = staleIn(shapeOf(layout), before.listing);
+      if (before.kind === 'listing') handles ??= before.listing.sets;
+      const stale = before.kind === 'listing' ? staleIn(shapeOf(layout), before.listing) : nothingStale;
       let problem = await write(stale, false);
       // Somebody's own rule looks into a set that should go: leave it.
       if (problem?.kind === 'busy') problem = await write(nothingStale, false);
@@ -66,11 +69,14 @@ export function createKernelTable(child: NftChild, setSize: number): KernelTable
       if (problem !== undefined) return { kind: 'problem', problem };
       const after = await listTable(child);
       if (after.kind === 'problem') return after;
+      // Nobody can tell: everything is written again.
+      if (after.kind === 'mute') return { kind: 'ensured', emptied: new Set(shapeOf(layout).sets.keys()), blind: true };
       const known = handles;
       handles = after.listing.sets;
       return {
         kind: 'ensured',
-        emptied: new Set([...handles].filter(([name, handle]) => known.get(name) !== handle).map(([name]) => name)),
+        emptied: new Set([...handles].filter(([name, handle]) => known?.get(name) !== handle).map(([name]) => name)),
+        blind: false,
       };
     },
     renewed: ({ sets }) =>

@@ -16,7 +16,6 @@ const loop = `
 trap '' INT TERM HUP
 set -f
 dir=$1 nft=$2 ss=$3
-ulimit -f 131072 2>/dev/null
 while read -r n program args; do
   case $program in
     nft) program=$nft ;;

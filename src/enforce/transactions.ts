@@ -129,9 +129,9 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     ensures++;
     wantEnsure = layout !== wanted;
     works();
-    const { emptied } = ensured;
+    const { emptied, blind } = ensured;
     const isLost = ({ ports, subject }: KernelChange): boolean => first || emptied.has(placeOf(ports, subject).set);
-    if (first || emptied.size > 0) queue.restore([...currentState()].filter(isLost), (set) => !emptied.has(set));
+    if (first || emptied.size > 0) queue.restore([...currentState()].filter(isLost), (set) => blind || !emptied.has(set));
     settleRestored();
   };
 

@@ -213,6 +213,22 @@ describe('an nft that misbehaves', { skip: need }, () => {
   });
 });
 
+describe('an nft that was built without JSON', { skip: need }, () => {
+  test('bans all the same; a loss is noticed with the next ban, and everything is written again', async (t) => {
+    const pair = newPair(t);
+    const nft = faultyNft(pair);
+    nft.breakWith('case "$*" in *-j*) echo "Error: JSON support not compiled-in" >&2; exit 1 ;; esac');
+    const kernel = enforceIn(pair, pair.host, { nft: nft.path });
+    assert.deepEqual(await kernel.enforcer.start(wanted), inKernel);
+    kernel.apply(put('198.51.100.1'));
+    assert.deepEqual(await kernel.enforcer.settled(), inKernel);
+    pair.host.run('nft', 'flush ruleset');
+    kernel.apply(put('198.51.100.2'));
+    assert.deepEqual(await kernel.enforcer.settled(), inKernel);
+    while (elements(pair).join() !== '198.51.100.1,198.51.100.2') await kernel.next('transaction');
+  });
+});
+
 describe('the shell that runs nft', { skip: need }, () => {
   test('is started again when it dies, and the transaction on its way is repeated', async (t) => {
     const pair = newPair(t);
