@@ -40,6 +40,8 @@ export function recogniseKernelBan({ file, commands, valueOf, services }: Recogn
   const differences: string[] = [];
   const ports = portsOf(type, { valueOf, services, differences });
   if (ports === undefined) return undefined;
+  // Turned round, the action lets those in whom it finds, and nobody else (pass2allow).
+  if (!/^RETURN$/i.test(valueOf('returntype') ?? 'RETURN')) return undefined;
   const blocktype = valueOf('blocktype') ?? '';
   if (/^reject/i.test(blocktype)) differences.push(`packets are dropped instead of answered (blocktype = ${blocktype})`);
   else if (!/^(?:drop|DROP)$/.test(blocktype)) return undefined; // a jump, a mark, a redirection: not a ban

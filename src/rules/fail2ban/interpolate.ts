@@ -1,6 +1,15 @@
 import { defaultSection, type Section } from './ini-file.ts';
 import { Mistake } from './mistake.ts';
-import { maxValueLength, type Place, placeAt, type SourcedText, sourced, splice } from './sourced-text.ts';
+import {
+  maxValueLength,
+  maxWrittenLength,
+  type Place,
+  placeAt,
+  type Replacement,
+  replaceParts,
+  type SourcedText,
+  sourced,
+} from './sourced-text.ts';
 
 /** What `%(name)s` is looked up in. */
 export interface Sources {
@@ -26,7 +35,9 @@ const noVariables: Section = new Map();
 export function interpolate(sources: Sources, section: string, key: string, variables: Section = noVariables): SourcedText | undefined {
   const lookup = lookupIn(sources, section, lowered(variables));
   const value = lookup(key.toLowerCase());
-  return value === undefined ? undefined : expand(value, lookup, { key, section, budget: { left: maxReplacements } }, 1);
+  return value === undefined
+    ? undefined
+    : expand(value, lookup, { key, section, budget: { replacements: maxReplacements, written: maxWrittenLength } }, 1);
 }
 
 /**
@@ -70,58 +81,62 @@ function lookupIn({ sections, defaults, known }: Sources, section: string, varia
 interface Context {
   readonly key: string;
   readonly section: string;
-  readonly budget: { left: number };
+  readonly budget: { replacements: number; written: number };
 }
 
 function expand(value: SourcedText, lookup: Lookup, context: Context, depth: number): SourcedText {
-  if (depth > maxDepth) {
-    throw new Mistake(
-      value.places[0],
-      `"${context.key}" in [${context.section}]: values name each other more than ${maxDepth} deep, or in a circle`,
-    );
-  }
-  let result = value;
-  let at = value.text.indexOf('%');
+  const { text } = value;
+  const fail = (at: number, message: string, help?: string) =>
+    new Mistake(placeAt(value, at), `"${context.key}" in [${context.section}]: ${message}`, help);
+  if (depth > maxDepth) throw fail(0, `values name each other more than ${maxDepth} deep, or in a circle`);
+  const replacements: Replacement[] = [];
+  let length = text.length;
+  let at = text.indexOf('%');
   while (at !== -1) {
-    const { text } = result;
-    const place = placeAt(result, at);
-    if (text[at + 1] === '%') {
-      result = splice(result, at, at + 2, sourced('%', place));
-      at = result.text.indexOf('%', at + 1);
-      continue;
+    const [reference = '%%', name] = /^%\(([^)]+)\)s/.exec(text.slice(at, at + maxReference)) ?? [];
+    if (name === undefined && text[at + 1] !== '%') {
+      const found = text.slice(at, at + 20).split('\n', 1)[0] ?? '';
+      throw fail(
+        at,
+        `"%" must be followed by "%" or "(name)s", found "${found}"`,
+        'write %% for a percent sign, as in datepattern = %%Y-%%m-%%d',
+      );
     }
-    const [reference, name = ''] = /^%\(([^)]+)\)s/.exec(text.slice(at, at + maxReference)) ?? [];
-    if (reference === undefined) throw lonePercent(place, text.slice(at, at + 20), context);
-    if (--context.budget.left < 0)
-      throw new Mistake(place, `"${context.key}" in [${context.section}]: more than ${maxReplacements} replacements`);
-    const found = lookup(name.toLowerCase(), name);
-    if (found === undefined) throw new Mistake(place, `"${name}" is not defined, and "${context.key}" in [${context.section}] needs it`);
-    const inner = found.text.includes('%') ? expand(found, lookup, context, depth + 1) : found;
-    result = splice(result, at, at + reference.length, withPlace(inner, place));
-    if (result.text.length > maxValueLength) {
-      throw new Mistake(place, `"${context.key}" in [${context.section}] grows beyond ${maxValueLength} characters`);
-    }
-    at = result.text.indexOf('%', at + inner.text.length);
+    const inner = name === undefined ? percent(placeAt(value, at)) : valueOf(name, { value, at, lookup, context, depth });
+    replacements.push({ start: at, end: at + reference.length, inner });
+    length += inner.text.length - reference.length;
+    context.budget.written -= inner.text.length;
+    if (length > maxValueLength || context.budget.written < 0) throw fail(at, `the value grows beyond ${maxValueLength} characters`);
+    if (--context.budget.replacements < 0) throw fail(at, `more than ${maxReplacements} replacements`);
+    at = text.indexOf('%', at + reference.length);
   }
-  return result;
+  return replaceParts(value, replacements);
+}
+
+function valueOf(
+  name: string,
+  {
+    value,
+    at,
+    lookup,
+    context,
+    depth,
+  }: { readonly value: SourcedText; readonly at: number; readonly lookup: Lookup; readonly context: Context; readonly depth: number },
+): SourcedText {
+  const place = placeAt(value, at);
+  const found = lookup(name.toLowerCase(), name);
+  if (found === undefined) throw new Mistake(place, `"${name}" is not defined, and "${context.key}" in [${context.section}] needs it`);
+  if (found.text.includes('%')) return expand(found, lookup, context, depth + 1);
+  // What was written nowhere (`__name__`) counts as written where it is used.
+  return found.places[0].line === 0 && found.places[0].file === '' ? sourced(found.text, place) : found;
+}
+
+function percent(place: Place): SourcedText {
+  return sourced('%', place);
 }
 
 /** `%(NAME)s` with the longest name. */
 const maxReference = 1024;
-
-function lonePercent(place: Place, found: string, { key, section }: Context): Mistake {
-  const help = 'write %% for a percent sign, as in datepattern = %%Y-%%m-%%d';
-  return new Mistake(
-    place,
-    `"${key}" in [${section}]: "%" must be followed by "%" or "(name)s", found "${found.split('\n')[0] ?? ''}"`,
-    help,
-  );
-}
-
-/** What was written nowhere (`__name__`) counts as written where it is used. */
-function withPlace(value: SourcedText, place: Place): SourcedText {
-  return value.places[0].line === 0 ? sourced(value.text, place) : value;
-}
 
 function lowered(variables: Section): Section {
   if (![...variables.keys()].some((key) => key !== key.toLowerCase())) return variables;

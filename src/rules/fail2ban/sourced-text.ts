@@ -13,7 +13,10 @@ export interface SourcedText {
 }
 
 /** Longest value after substitution, in UTF-16 code units: ten lines that each name the line before twice grow without end. */
-export const maxValueLength = 1 << 20;
+export const maxValueLength = 1 << 18;
+
+/** What all the steps of substituting one value may write, in UTF-16 code units, so that what is thrown away again is bounded too. */
+export const maxWrittenLength = 1 << 23;
 
 export function sourced(text: string, place: Place): SourcedText {
   const places: [Place, ...Place[]] = [place];
@@ -21,21 +24,50 @@ export function sourced(text: string, place: Place): SourcedText {
   return { text, places };
 }
 
+/** Text that takes the place of `text.slice(start, end)`. */
+export interface Replacement {
+  readonly start: number;
+  readonly end: number;
+  readonly inner: SourcedText;
+}
+
 /**
- * Puts `inner` in the place of `host.text` from `start` to `end`. A line that was the reference and nothing else now comes from where
- * the inner text was written, and so do all whole lines of it; other lines stay where they were.
+ * Puts other values into a value. A line that was the reference and nothing else now comes from where the inner text was written, and so do all
+ * whole lines of it; other lines stay where they were.
+ *
+ * @param replacements from the left to the right, without overlap
  */
-export function splice(host: SourcedText, start: number, end: number, inner: SourcedText): SourcedText {
-  const { text } = host;
-  const line = countLines(text, start);
-  const endLine = line + countLines(text.slice(start, end), end - start);
-  const opensLine = start === 0 || text[start - 1] === '\n';
-  const closesLine = end === text.length || text[end] === '\n';
-  const [first, ...rest] = inner.places;
-  const middle: [Place, ...Place[]] = [opensLine && (rest.length > 0 || closesLine) ? first : (host.places[line] ?? first), ...rest];
-  if (rest.length > 0 && !closesLine) middle[middle.length - 1] = host.places[endLine] ?? first;
-  const [head, ...tail] = [...host.places.slice(0, line), ...middle, ...host.places.slice(endLine + 1)];
-  return { text: text.slice(0, start) + inner.text + text.slice(end), places: [head ?? first, ...tail] };
+export function replaceParts(host: SourcedText, replacements: readonly Replacement[]): SourcedText {
+  const [opening] = host.places;
+  const finished: Place[] = [];
+  const parts: string[] = [];
+  let current: Place = opening;
+  let line = 0;
+  let at = 0;
+  const copy = (end: number) => {
+    parts.push(host.text.slice(at, end));
+    for (let found = host.text.indexOf('\n', at); found !== -1 && found < end; found = host.text.indexOf('\n', found + 1)) {
+      finished.push(current);
+      current = host.places[++line] ?? opening;
+    }
+    at = end;
+  };
+  for (const { start, end, inner } of replacements) {
+    copy(start);
+    const opensLine = start === 0 || host.text[start - 1] === '\n';
+    const closesLine = end === host.text.length || host.text[end] === '\n';
+    line += countLines(host.text.slice(start, end), end - start);
+    const last = inner.places.at(-1) ?? opening;
+    if (inner.places.length > 1) {
+      finished.push(opensLine ? inner.places[0] : current, ...inner.places.slice(1, -1));
+      current = closesLine ? last : (host.places[line] ?? opening);
+    } else if (opensLine && closesLine) current = last;
+    parts.push(inner.text);
+    at = end;
+  }
+  copy(host.text.length);
+  const [first, ...rest] = [...finished, current];
+  return { text: parts.join(''), places: [first, ...rest] };
 }
 
 /** The lines of a value with their places, as far as they are not empty. */

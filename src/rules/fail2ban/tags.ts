@@ -1,6 +1,6 @@
 import type { Section } from './ini-file.ts';
 import { Mistake } from './mistake.ts';
-import { maxValueLength, placeAt, type SourcedText, splice } from './sourced-text.ts';
+import { maxValueLength, maxWrittenLength, placeAt, type Replacement, replaceParts, type SourcedText } from './sourced-text.ts';
 
 /** A `<name>`: no space, no further bracket. So the innermost one of `<mdre-<mode>>` is found first. */
 const tag = /<([^ <>]+)>/g;
@@ -31,31 +31,36 @@ export function substituteTags(values: Section, { ignore, lookup }: TagOptions):
     if (name !== undefined) kept.add(name);
   }
   const result = new Map(values);
-  const counts = new Map<string, Map<string, number>>();
-  let pending = [...result.keys()].filter((key) => !kept.has(key) && result.get(key)?.text.includes('<') === true);
+  const find = (name: string) => (kept.has(name) ? undefined : (result.get(name) ?? lookup(name)));
+  const open = new Map<string, Progress>();
+  for (const [key, { text }] of result) {
+    if (!kept.has(key) && text.includes('<')) open.set(key, { key, counts: new Map(), kept, find, written: 0 });
+  }
   // A replaced value may hold a new tag that its parts form together: <mdre-<mode>> needs a second pass.
-  while (pending.length > 0) {
-    pending = pending.filter((key) => {
+  while (open.size > 0) {
+    for (const [key, progress] of open) {
       const value = result.get(key);
-      if (value === undefined) return false;
-      const countOf = counts.get(key) ?? new Map<string, number>();
-      counts.set(key, countOf);
-      const next = substituteOnce(key, value, (name) => (kept.has(name) ? undefined : (result.get(name) ?? lookup(name))), kept, countOf);
-      if (next === value) return false;
-      result.set(key, next);
-      return next.text.includes('<');
-    });
+      const next = value === undefined ? undefined : substituteOnce(value, progress);
+      if (next !== undefined) result.set(key, next);
+      if (next === undefined || next === value || !next.text.includes('<')) open.delete(key);
+    }
   }
   return result;
 }
 
-function substituteOnce(
-  key: string,
-  value: SourcedText,
-  find: (name: string) => SourcedText | undefined,
-  kept: ReadonlySet<string>,
-  counts: Map<string, number>,
-): SourcedText {
+/** How far the substitution in the value of one key has come. */
+interface Progress {
+  readonly key: string;
+  /** How often each tag was replaced. */
+  readonly counts: Map<string, number>;
+  readonly kept: ReadonlySet<string>;
+  readonly find: (name: string) => SourcedText | undefined;
+  /** What was written in all passes, in UTF-16 code units. */
+  written: number;
+}
+
+function substituteOnce(value: SourcedText, progress: Progress): SourcedText {
+  const { key, counts, kept, find } = progress;
   let result = value;
   let from = 0;
   for (;;) {
@@ -68,25 +73,26 @@ function substituteOnce(
     const place = placeAt(result, found.index);
     const count = counts.get(name) ?? 0;
     if (name === key) throw new Mistake(place, `"${key}" names itself: <${name}>`);
-    if (count > maxReplacements)
+    if (count > maxReplacements) {
       throw new Mistake(place, `"${key}" replaces <${name}> more than ${maxReplacements} times: the values name each other in a circle`);
+    }
     const inner = find(name);
     if (inner === undefined) continue;
     counts.set(name, count + 1);
-    result = replaceAll(result, written, inner, key);
+    result = replaceAll(result, written, inner, progress);
     from = found.index;
   }
 }
 
-function replaceAll(value: SourcedText, written: string, inner: SourcedText, key: string): SourcedText {
-  let result = value;
-  let at = result.text.indexOf(written);
-  while (at !== -1) {
-    if (result.text.length + inner.text.length > maxValueLength) {
-      throw new Mistake(value.places[0], `"${key}" grows beyond ${maxValueLength} characters`);
-    }
-    result = splice(result, at, at + written.length, inner);
-    at = result.text.indexOf(written, at + inner.text.length);
+function replaceAll(value: SourcedText, written: string, inner: SourcedText, progress: Progress): SourcedText {
+  const replacements: Replacement[] = [];
+  for (let at = value.text.indexOf(written); at !== -1; at = value.text.indexOf(written, at + written.length)) {
+    replacements.push({ start: at, end: at + written.length, inner });
   }
-  return result;
+  const length = value.text.length + replacements.length * (inner.text.length - written.length);
+  progress.written += length;
+  if (length > maxValueLength || progress.written > maxWrittenLength) {
+    throw new Mistake(value.places[0], `"${progress.key}" grows beyond ${maxValueLength} characters`);
+  }
+  return replaceParts(value, replacements);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseF2bDuration } from '../../../src/rules/fail2ban/f2b-duration.ts';
 import { without } from '../../environment.ts';
 import { askPython } from './original.ts';

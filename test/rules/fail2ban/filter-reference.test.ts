@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseReference, splitReferences } from '../../../src/rules/fail2ban/filter-reference.ts';
 import { splitWords } from '../../../src/rules/fail2ban/shell-words.ts';
 import { without } from '../../environment.ts';

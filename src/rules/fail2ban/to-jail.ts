@@ -1,0 +1,82 @@
+import type { Jail } from '../../model/decision.ts';
+import type { Ports } from '../../model/filter.ts';
+import { kernelPorts } from './actions.ts';
+import type { BantimePolicy } from './bantime.ts';
+import { banLengthMs } from './bantime.ts';
+import type { F2bJail } from './jail-file.ts';
+
+/** A jail of fail2ban as the decisions take it. */
+export interface ConvertedJail {
+  readonly jail: Jail;
+  /** Our sets close its ports; if not, all that it does is in other actions, and `jail.ports` says only what the jail is about. */
+  readonly closes: boolean;
+  /**
+   * The ban after so many earlier ones, in ms, where four numbers cannot say it: with a formula, multipliers, a factor or a random part.
+   * `jail.bantime` then holds the first ban and the upper bound.
+   */
+  readonly lengthMs: ((earlier: number, random: () => number) => number) | undefined;
+  /** What is otherwise than in fail2ban, in words for a person. */
+  readonly differences: readonly string[];
+}
+
+/** From the twentieth return on the time no longer doubles. */
+const maxDoublings = 20;
+/** fail2ban keeps a past ban until three times its length after it began, and the purge age on top. */
+const outdatedFactor = 3;
+
+/**
+ * The policy of a jail: single addresses, as fail2ban bans them.
+ *
+ * @param filters what the jail's filter is called among ours
+ * @param purgeageMs how long fail2ban remembers bans, `dbpurgeage`
+ */
+export function toJail(
+  jail: F2bJail,
+  { filters, purgeageMs }: { readonly filters: readonly string[]; readonly purgeageMs: number },
+): ConvertedJail {
+  const { name, maxretry, findtimeMs, bantime } = jail;
+  const closed = kernelPorts(jail.actions);
+  const ports = joinPorts(closed);
+  const differences = jail.actions.flatMap((action) => (action.kind === 'commands' ? (action.kernel?.differences ?? []) : []));
+  if (closed.length > 1 && new Set(closed.map((each) => (each.kind === 'all' ? 'all' : each.protocol))).size > 1) {
+    differences.push('actions for different protocols become one list of ports for all of them');
+  }
+  return {
+    jail: {
+      name,
+      filters,
+      maxretry,
+      findtimeMs,
+      bantime: plainBantime(bantime, purgeageMs),
+      prefix: { ipv4: 32, ipv6: 128 },
+      ports,
+      observe: false,
+    },
+    closes: closed.length > 0,
+    lengthMs: isPlain(bantime) ? undefined : (earlier, random) => banLengthMs(bantime, earlier, random),
+    differences: [...new Set(differences)],
+  };
+}
+
+function plainBantime({ firstMs, increment }: BantimePolicy, purgeageMs: number): Jail['bantime'] {
+  if (increment === undefined || firstMs === Infinity) return { firstMs, factor: 1, maxMs: firstMs, forgetMs: 0 };
+  const maxMs = Math.max(firstMs, Math.min(increment.maxMs, firstMs * 2 ** maxDoublings));
+  return { firstMs, factor: 2, maxMs, forgetMs: purgeageMs + (outdatedFactor - 1) * firstMs };
+}
+
+/** Doubling is what the decisions do themselves. */
+function isPlain({ firstMs, increment }: BantimePolicy): boolean {
+  if (increment === undefined || firstMs === Infinity) return true;
+  const { factor, formula, multipliers, maxMs, randomMs } = increment;
+  return factor === 1 && formula === undefined && multipliers.length === 0 && randomMs === 0 && maxMs >= firstMs;
+}
+
+function joinPorts(lists: readonly Ports[]): Ports {
+  const [first, ...rest] = lists;
+  if (first === undefined) return { kind: 'all' };
+  return rest.reduce((joined, next) => {
+    if (joined.kind === 'all' || next.kind === 'all') return { kind: 'all' };
+    const ports = [...new Set([...joined.ports, ...next.ports])].toSorted((a, b) => a - b);
+    return { kind: 'list', protocol: joined.protocol === next.protocol ? joined.protocol : 'both', ports };
+  }, first);
+}
