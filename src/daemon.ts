@@ -14,6 +14,7 @@ import type { Log } from './log.ts';
 import { createMatcher } from './match/matcher.ts';
 import type { OwnHost } from './match/own-way.ts';
 import { createMetrics, type Metrics } from './metrics/registry.ts';
+import type { Jail } from './model/decision.ts';
 import { createPipeline, type PipelineRules } from './pipeline.ts';
 import { prefixesOf, protectionsOf } from './protection.ts';
 import { createSources, inputsOf, type SourceState } from './sources.ts';
@@ -65,9 +66,12 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const counts = new JailCounts();
 
   const { config } = loaded;
+  const observes = deps.nft === undefined;
+  /** Where nothing reaches the kernel every jail observes, so that nothing is called a ban that is none. */
+  const inForce = (jails: readonly Jail[]): readonly Jail[] => (observes ? jails.map((jail) => ({ ...jail, observe: true })) : jails);
   const seed = randomFillSync(new Uint32Array(2));
   const decider = new Decider(
-    config.jails,
+    inForce(config.jails),
     {
       seed: [seed[0] ?? 0, seed[1] ?? 0],
       maxSubjects: config.limits.subjects,
@@ -75,7 +79,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       maxHistory: most.history,
       evidenceBytes: config.limits.evidenceBytes,
     },
-    { bantime: config.defaults.bantime, prefix: config.defaults.prefix },
+    { bantime: config.defaults.bantime, prefix: config.defaults.prefix, observe: observes },
   );
   const kernel =
     deps.nft === undefined ? observing : linkKernel({ nft: deps.nft, setSize: config.enforce.setSize, decider, events, metrics, nowMs });
@@ -208,7 +212,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     loaded = read.loaded;
     loadedMs = nowMs();
     const after = loaded.config;
-    const decisions = decider.reload(after.jails, loadedMs);
+    const decisions = decider.reload(inForce(after.jails), loadedMs);
     label();
     pipeline.use(rulesOf(loaded));
     pipeline.announce(decisions);

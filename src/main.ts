@@ -2,6 +2,7 @@ import { exit } from './cli/exit.ts';
 import type { RunOptions } from './cli/options.ts';
 import type { Config } from './config/config.ts';
 import { machineNotes, type Machine } from './config/built-in.ts';
+import { expectNobody } from './control/listen.ts';
 import { startControl } from './control/server.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { formatDiagnostic } from './diagnostic.ts';
@@ -41,6 +42,7 @@ export async function run(options: RunOptions): Promise<number> {
 
   let daemon: Daemon;
   try {
+    await expectNobody(loaded.config.control.socket);
     daemon = await startDaemon({ loaded, nft: enforcing.nft, because: enforcing.because, log, nowMs: Date.now, version, reload: read });
   } catch (error) {
     log('error', `cannot start: ${text(error)}`);
@@ -75,7 +77,10 @@ export async function run(options: RunOptions): Promise<number> {
   const name = await signal;
   // Under a service manager this is the ordinary end; at a terminal it is Ctrl-C.
   await notifier.stopping('stopping');
-  log('notice', `${name}: stopping; bans stay in force. To lift them all: sluice unban --all --offline`);
+  log(
+    'notice',
+    `${name}: stopping${enforcing.nft === undefined ? '' : '; bans stay in force. To lift them all: sluice unban --all --offline'}`,
+  );
   await services.close();
   await daemon.stop();
   notifier.close();

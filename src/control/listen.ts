@@ -67,6 +67,18 @@ function prepareDirectory(directory: string, gid: number | undefined): void {
   );
 }
 
+/**
+ * Asked before anything is begun: a second daemon would read the same logs, and write what it counts into the same store.
+ *
+ * @throws {SocketError} if another daemon listens there
+ */
+export async function expectNobody(socketPath: string): Promise<void> {
+  if (!(await somebodyListens(socketPath))) return;
+  throw new SocketError(
+    `Another sluice answers on ${socketPath}. Stop it first (systemctl stop sluice), or give this one its own control.socket and state.path.`,
+  );
+}
+
 async function removeStaleSocket(socketPath: string): Promise<void> {
   let found: Stats;
   try {
@@ -76,15 +88,13 @@ async function removeStaleSocket(socketPath: string): Promise<void> {
   }
   if (!found.isSocket())
     throw new SocketError(`${socketPath} is there and is not a socket. Move it away, or choose another control.socket.`);
-  if (await somebodyListens(socketPath)) {
-    throw new SocketError(
-      `Another sluice answers on ${socketPath}. Stop it first (systemctl stop sluice), or give this one its own control.socket and state.path.`,
-    );
-  }
+  await expectNobody(socketPath);
   rmSync(socketPath, { force: true });
 }
 
-/** Only a refused connection proves that nobody is there. */
+/** Only these prove that nobody is there: refused, no such file, no socket. What else is wrong with the place is said when it is used. */
+const nobodyThere: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTSOCK', 'ENOTDIR', 'EINVAL', 'ENAMETOOLONG']);
+
 function somebodyListens(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createConnection(socketPath);
@@ -92,7 +102,7 @@ function somebodyListens(socketPath: string): Promise<boolean> {
       probe.destroy();
       resolve(true);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(!nobodyThere.has(error.code ?? '')));
   });
 }
 

@@ -58,8 +58,8 @@ export class Decider {
   #neverBanned = new NeverBanned([]);
   readonly #counter = new RecordCounter();
 
-  /** @param manual how long bans by hand last, and with which prefix, where the request does not say */
-  constructor(jails: readonly Jail[], limits: DeciderLimits, manual: Pick<Jail, 'bantime' | 'prefix'>) {
+  /** @param manual how long bans by hand last, and with which prefix, where the request does not say; whether they only would be */
+  constructor(jails: readonly Jail[], limits: DeciderLimits, manual: Pick<Jail, 'bantime' | 'prefix'> & Partial<Pick<Jail, 'observe'>>) {
     const { seed, maxSubjects, maxBans, maxHistory, evidenceBytes } = limits;
     const full = { seed, maxSubjects, maxFailures: maxSubjects * failuresPerSubject, maxBans, maxHistory, evidenceBytes };
     const low = {
@@ -74,7 +74,7 @@ export class Decider {
     };
     this.#ledgers = { full: new Ledger(full, false, touched), low: new Ledger(low, true, touched) };
     this.#kernel = new KernelView((portsKey, subject) => latestUntilMs(this.#ledgers.full, this.#index, portsKey, subject));
-    this.#manual = { ...manual, name: manualJail, filters: [], maxretry: 1, findtimeMs: 1, ports: { kind: 'all' }, observe: false };
+    this.#manual = { observe: false, ...manual, name: manualJail, filters: [], maxretry: 1, findtimeMs: 1, ports: { kind: 'all' } };
     this.#index = this.#indexOf(jails);
     this.#checkpoint = new CheckpointParts(this.#ledgers.full, this.#allowlist, this.#lanes);
   }
