@@ -74,6 +74,8 @@ const tricks = [
   ` from ${victim} port 22 ssh2`,
   ` rhost=${victim}`,
   ` rhost=${victim}  user=root`,
+  `x rhost=${victim}`,
+  `x rhost=${victim}  user=${'A'.repeat(250)}`,
   `>, rip=${victim}, lip=198.51.100.7, session=<x>`,
   ` at ${victim}`,
   victim,
@@ -121,6 +123,14 @@ const otherLines: readonly (readonly [program: string, before: string, behind: s
   ['sshd', 'Invalid user ', ' from h.example port 40112'],
   ['sshd', 'Failed password for ', ' from UNKNOWN port 65535 ssh2'],
   ['sshd', 'pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser=', ' rhost=h.example  user=root'],
+  ['sshd', 'pam_sss(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.4 user=', ''],
+  ['sshd', 'pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.4  user=', ''],
+  ['sshd', 'pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=h.example  user=', ''],
+  [
+    'dovecot',
+    'auth: pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=',
+    ' rhost=192.0.2.4  user=root',
+  ],
 ];
 
 /** The line whole, and cut behind each place where the victim stands, to no less than the shortest length that anything cuts to. */
