@@ -38,7 +38,7 @@ export function changesOf(before: Config, after: Config, decisions: readonly Dec
   return [
     ...after.jails.filter(({ name }) => !old.has(name)).map(({ name }) => `jail ${name} is new`),
     ...after.jails.filter(differs).map(({ name }) => `jail ${name} is changed`),
-    ...before.jails.filter(({ name }) => !now.has(name)).map(({ name }) => `jail ${name} is gone: ${ended(name)} bans lifted`),
+    ...before.jails.filter(({ name }) => !now.has(name)).map(({ name }) => `jail ${name} is gone: ${formatCount(ended(name))} lifted`),
   ];
 }
 
@@ -47,4 +47,8 @@ export function restartNeeded(before: Config, after: Config): readonly string[] 
   return (['enforce', 'metrics', 'control', 'state', 'limits'] as const)
     .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
     .map((key) => `${key} is changed: that needs a restart`);
+}
+
+function formatCount(bans: number): string {
+  return bans === 1 ? '1 ban' : `${bans} bans`;
 }

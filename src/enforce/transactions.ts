@@ -105,6 +105,8 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     }
     running = false;
     waiters.reached(queue.oldest());
+    // All that was to be restored may be parked, or decided anew: then nothing was written that would tell.
+    settleRestored();
     const retryAtMs = queue.retryAtMs();
     if (retryAtMs !== Infinity && !stopping) retryTimer = setTimeout(run, Math.max(10, retryAtMs - Date.now()));
   };
@@ -112,7 +114,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   const take = (): readonly Entry[] => {
     if (restoreAll && queue.oldest() === Infinity && queue.restoring() === 0) {
       restoreAll = false;
-      queue.restore(currentState(), () => true);
+      queue.restore(currentState(), true);
     }
     const { batch, held } = queue.take(limit, Date.now());
     if (held.length > 0) waiters.fail(held, 'the set in the kernel is full');
@@ -129,9 +131,11 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     ensures++;
     wantEnsure = layout !== wanted;
     works();
-    const { emptied, blind } = ensured;
+    const { emptied } = ensured;
     const isLost = ({ ports, subject }: KernelChange): boolean => first || emptied.has(placeOf(ports, subject).set);
-    if (first || emptied.size > 0) queue.restore([...currentState()].filter(isLost), (set) => blind || !emptied.has(set));
+    // What was full has room.
+    for (const set of emptied) queue.wrote(set, true, Date.now());
+    if (first || emptied.size > 0) queue.restore([...currentState()].filter(isLost), false);
     settleRestored();
   };
 
