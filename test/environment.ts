@@ -11,6 +11,7 @@ export type Need =
   | 'journalctl'
   | 'postfix'
   | 'fail2ban-client'
+  | 'python3'
   | 'prometheus'
   | 'promtool'
   | 'systemd-analyze'

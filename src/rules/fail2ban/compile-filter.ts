@@ -1,4 +1,4 @@
-import type { ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
+import type { DateFinder, ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
 import { dateFinder } from './date-finder.ts';
 import { zoneMinutes } from './date-zones.ts';
 import { checkOffender, compileRegex } from './regex-compile.ts';
@@ -79,13 +79,28 @@ export function compileFilter(texts: FilterTexts, nowMs: number): CompiledFilter
     });
   }
   const lastYear = new Date(nowMs).getUTCFullYear() + 3;
-  for (const [index, line] of texts.datepattern.entries())
-    attempt('datepattern', index, () => dateFinder([line], { lastYear, defaultZone }));
+  const finders = (texts.datepattern.length === 0 ? [undefined] : texts.datepattern).map((line, index) =>
+    attempt('datepattern', index, () => dateFinder(line === undefined ? [] : [line], { lastYear, defaultZone })),
+  );
   if (mistakes.length > 0) return { filter: undefined, mistakes };
-  const dates = dateFinder(texts.datepattern, { lastYear, defaultZone });
+  const dates = firstOf(finders.filter((finder) => finder !== undefined));
   return {
     filter: { failRegexes: present(failRegexes), ignoreRegexes: present(ignoreRegexes), prefRegex, maxLines: texts.maxlines, dates },
     mistakes,
+  };
+}
+
+function firstOf(finders: readonly DateFinder[]): DateFinder {
+  const [only] = finders;
+  if (only !== undefined && finders.length === 1) return only;
+  return {
+    find: (line) => {
+      for (const finder of finders) {
+        const found = finder.find(line);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
   };
 }
 

@@ -76,8 +76,20 @@ function templatesOf(pattern: string, settings: DateSettings): readonly DateTemp
   return [dateTemplate(pattern, settings)];
 }
 
-/** Those that may stand anywhere are tried at the beginning of the line first. */
+/** Templates keep nothing of the lines that they see, and a hundred filters use the same ones: they are compiled once. */
+let compiledDefaults:
+  | { readonly lastYear: number; readonly defaultZone: number | undefined; readonly templates: readonly DateTemplate[] }
+  | undefined;
+
 function allDefaults(settings: DateSettings): readonly DateTemplate[] {
+  const { lastYear, defaultZone } = settings;
+  if (compiledDefaults?.lastYear !== lastYear || compiledDefaults.defaultZone !== defaultZone)
+    compiledDefaults = { lastYear, defaultZone, templates: compileDefaults(settings) };
+  return compiledDefaults.templates;
+}
+
+/** Those that may stand anywhere are tried at the beginning of the line first. */
+function compileDefaults(settings: DateSettings): readonly DateTemplate[] {
   const anchored = defaults.filter((form) => !form.startsWith(lineBegin) && !form.startsWith('^')).map((form) => lineBegin + form);
   return [...anchored, ...defaults].map((form) => dateTemplate(form, settings));
 }

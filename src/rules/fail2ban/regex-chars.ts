@@ -30,10 +30,11 @@ export const asciiSize = 128;
 
 /** Which of the 128 ASCII characters a set holds. */
 export function asciiMembers({ negated, parts }: CharSet, fold: boolean): readonly boolean[] {
-  const members = Array.from({ length: asciiSize }, () => false);
+  const members: boolean[] = Array(asciiSize).fill(false);
   for (const part of parts) {
     if (part.kind === 'range') {
-      for (const code of rangeCodes(part, fold)) if (code < asciiSize) members[code] = true;
+      for (let code = part.from; code <= part.to && code < asciiSize; code++) members[code] = true;
+      if (fold) for (const code of foldedBeside(part)) if (code < asciiSize) members[code] = true;
       continue;
     }
     const inClass = asciiClass(part);
@@ -42,9 +43,8 @@ export function asciiMembers({ negated, parts }: CharSet, fold: boolean): readon
   return negated ? members.map((member) => !member) : members;
 }
 
-function* rangeCodes({ from, to }: CharRange, fold: boolean): Iterable<number> {
-  for (let code = from; code <= to && code < asciiSize; code++) yield code;
-  if (fold) yield* from === to ? foldedWith(from) : foldedRange(from, to);
+function foldedBeside({ from, to }: CharRange): readonly number[] {
+  return from === to ? foldedWith(from) : foldedRange(from, to);
 }
 
 function asciiClass({ name, ascii }: CharClass): (code: number) => boolean {
@@ -71,8 +71,7 @@ export function unicodeSetSource({ negated, parts }: CharSet, fold: boolean): st
   for (const part of parts) {
     if (part.kind === 'range') {
       members += rangesSource([[part.from, part.to]]);
-      if (fold)
-        for (const code of part.from === part.to ? foldedWith(part.from) : foldedRange(part.from, part.to)) members += charSource(code);
+      if (fold) for (const code of foldedBeside(part)) members += charSource(code);
     } else if (part.name === 'w' && part.negated) beside.push(part.ascii ? '[^0-9A-Z_a-z]' : '[^\\p{L}\\p{N}_]');
     else members += classSource(part);
   }

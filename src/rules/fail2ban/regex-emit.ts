@@ -1,4 +1,4 @@
-import { asciiMembers, asciiSetSource, unicodeSetSource } from './regex-chars.ts';
+import { asciiMembers, asciiSetSource, asciiSize, charSource, unicodeSetSource } from './regex-chars.ts';
 import { isCased } from './regex-fold.ts';
 import { childrenOf, RegexMistake, widthOf } from './regex-tree.ts';
 import type { CharSet, Edge, Node, RegexTree } from './regex-tree.ts';
@@ -17,9 +17,9 @@ export interface EmittedRegex {
  * Writes the tree as a JavaScript expression that finds what Python finds.
  *
  * Never uses modifiers, the flags i, m and s, or named groups: V8 has missed matches inside `(?i:..)`, and the rest differs from Python.
- * Two differences remain, both of groups within a repetition: JavaScript forgets what such a group took at each new round.
+ * Two differences remain, both within a repetition: JavaScript forgets at each new round what groups took in the one before, and it goes
+ * no further round in which the repeated part takes nothing, where Python goes one.
  *
- * @param kept groups whose text is wanted; all others capture nothing
  * @throws {RegexMistake} for the little that has no exact translation
  */
 export function emitRegex(tree: RegexTree, variant: Variant, kept: ReadonlySet<number>): EmittedRegex {
@@ -78,20 +78,21 @@ class Emitter {
   }
 
   private chars(set: CharSet, fold: boolean): string {
+    const [only] = set.parts;
+    // Most of an expression are letters that stand for themselves.
+    if (!fold && !set.negated && set.parts.length === 1 && only?.kind === 'range' && only.from === only.to && only.from < asciiSize)
+      return charSource(only.from);
     return this.variant === 'ascii' ? asciiSetSource(asciiMembers(set, fold)) : unicodeSetSource(set, fold);
   }
 
   private group({ index, body }: Node & { kind: 'group' }): string {
     const captured = this.kept.has(index) || this.referred.has(index);
-    let marker = '';
-    const opening = captured ? `(` : '(?:';
+    const opening = captured ? '(' : '(?:';
     if (captured) this.captures.set(index, ++this.count);
-    if (this.marked.has(index)) {
-      this.markers.set(index, ++this.count);
-      // What is left of the text here: never empty where the text ends in a newline that the group stands before.
-      marker = '(?=([^]*))';
-    }
-    return `${opening}${marker}${this.source(body)})`;
+    if (!this.marked.has(index)) return `${opening}${this.source(body)})`;
+    this.markers.set(index, ++this.count);
+    // The whole text: whatever is left of it, twice that is more. Only an empty text could not tell, and a line has its newline.
+    return `${opening}(?<=^(?=([^]+))[^]*)(?:${this.source(body)}))`;
   }
 
   private repeat({ body, least, most, mode }: Node & { kind: 'repeat' }): string {
@@ -157,7 +158,7 @@ class Emitter {
 
 const word = '[\\p{L}\\p{N}_]';
 
-/** The marker twice is longer than what is left, so it cannot follow; a marker that is not set matches nothing, twice. */
+/** The marker twice is longer than the text, so it cannot follow; a marker that is not set matches nothing, twice. */
 function tookPart(marker: number): string {
   return `(?!(?:\\${marker})(?:\\${marker}))`;
 }

@@ -175,7 +175,7 @@ class RegexParser {
     const quantifierAt = this.at;
     const bounds = this.bounds();
     if (bounds === undefined) return item;
-    if (item.kind === 'edge' || item === empty) this.refuse(quantifierAt, this.at, 'there is nothing to repeat before this');
+    if (item.kind === 'edge' && this.text[start] !== '(') this.refuse(quantifierAt, this.at, 'there is nothing to repeat before this');
     const sign = this.text[this.at];
     if (sign === '?' || sign === '+') this.at++;
     const again = this.at;
