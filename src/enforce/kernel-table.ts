@@ -35,9 +35,8 @@ export async function listTable(child: NftChild): Promise<Listed> {
 }
 
 export type Ensured =
-  /** `emptied`: sets that hold nothing now, because they are new, or made anew. `blind`: it could not be seen, so that all count as such. */
-  | { readonly kind: 'ensured'; readonly emptied: ReadonlySet<string>; readonly blind: boolean }
-  | { readonly kind: 'problem'; readonly problem: NftProblem };
+  /** `emptied`: sets that hold nothing now, because they are new, or made anew; all of them where that could not be seen. */
+  { readonly kind: 'ensured'; readonly emptied: ReadonlySet<string> } | { readonly kind: 'problem'; readonly problem: NftProblem };
 
 /** Our table in the kernel, without the elements of the ban sets. */
 export interface KernelTable {
@@ -70,13 +69,12 @@ export function createKernelTable(child: NftChild, setSize: number): KernelTable
       const after = await listTable(child);
       if (after.kind === 'problem') return after;
       // Nobody can tell: everything is written again.
-      if (after.kind === 'mute') return { kind: 'ensured', emptied: new Set(shapeOf(layout).sets.keys()), blind: true };
+      if (after.kind === 'mute') return { kind: 'ensured', emptied: new Set(shapeOf(layout).sets.keys()) };
       const known = handles;
       handles = after.listing.sets;
       return {
         kind: 'ensured',
         emptied: new Set([...handles].filter(([name, handle]) => known?.get(name) !== handle).map(([name]) => name)),
-        blind: false,
       };
     },
     renewed: ({ sets }) =>

@@ -73,7 +73,7 @@ describe('changes that wait', () => {
 
   test('what is restored waits behind what is decided, and gives way to it', () => {
     const queue = createChangeQueue(100);
-    queue.restore([put('192.0.2.1'), put('192.0.2.2'), put('192.0.2.3')], () => false);
+    queue.restore([put('192.0.2.1'), put('192.0.2.2'), put('192.0.2.3')], false);
     assert.deepEqual(summary(queue.take(1, 0).batch), ['put 192.0.2.1']);
     queue.add(remove('192.0.2.2'), 1);
     queue.add(put('192.0.2.9'), 1);
