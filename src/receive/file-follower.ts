@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { FileSettings, Sink } from '../model/source.ts';
 import { expandPattern, isPattern, maxPaths } from './file-pattern.ts';
-import { findCopy, resume } from './file-resume.ts';
+import { findCopy, resume, rotatedBetween } from './file-resume.ts';
 import { startOffset } from './file-start.ts';
 import type { FileDeps } from './file-tail.ts';
 import { fileTrouble } from './file-trouble.ts';
@@ -220,7 +220,9 @@ export class FileFollower {
     const { path } = file;
     let files: readonly OpenFile[] = [file];
     try {
+      const last = generations.at(-1);
       if (this.#unread.delete(path)) files = await this.#whereLeftOff(file);
+      else if (last !== undefined) files = [...(await this.#notYetOpen(await rotatedBetween(last, file, this.#reading))), file];
     } catch (error) {
       this.#unread.add(path);
       await file.close();
@@ -231,6 +233,12 @@ export class FileFollower {
     for (const one of files) this.#watch(one);
     // What was written to the old file until now is read before the new one.
     for (const one of generations) this.#wanted.add(one);
+  }
+
+  async #notYetOpen(files: readonly OpenFile[]): Promise<readonly OpenFile[]> {
+    const known = new Set(this.#files().map(({ inode }) => inode));
+    for (const file of files) if (known.has(file.inode)) await file.close();
+    return files.filter(({ inode }) => !known.has(inode));
   }
 
   async #whereLeftOff(file: OpenFile): Promise<readonly OpenFile[]> {

@@ -48,6 +48,24 @@ export async function resume(file: OpenFile, positions: readonly FilePosition[],
 }
 
 /**
+ * Files that had the name for so short a time that nobody saw them: written after the one that was followed last, before the present one,
+ * rotated away already. Oldest first; they are read whole.
+ */
+export async function rotatedBetween(last: OpenFile, file: OpenFile, reading: Reading): Promise<readonly OpenFile[]> {
+  const all = await siblings(file.path, file.inode);
+  const before = all.findIndex(({ inode }) => inode === last.inode);
+  if (before === -1) return []; // it is gone, so nothing tells what came after it
+  const opened = all.slice(before + 1).map(async ({ path, rotated }) => {
+    if (!rotated) return [];
+    const between = await OpenFile.open(path, reading).catch(() => undefined);
+    if (between === undefined) return [];
+    between.path = file.path;
+    return [between];
+  });
+  return (await Promise.all(opened)).flat();
+}
+
+/**
  * After copytruncate: the copy, which holds what was written last and was not read yet.
  *
  * @param was the position in the file before it was truncated

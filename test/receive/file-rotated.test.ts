@@ -94,6 +94,26 @@ describe('rotation', () => {
     assert.deepEqual(sink.texts(), ['one', 'two', 'three']);
   });
 
+  test('so fast that a file had the name for a moment only: it is found under its later name', async () => {
+    const sink = recordedSink();
+    write(scene.log, 'one');
+    await scene.follow(sink);
+    await sink.until(count(1));
+    // In one go, so that nobody can look in between.
+    renameSync(scene.log, `${scene.log}.1`);
+    for (const lines of [numbered('two', 100), numbered('three', 100)]) {
+      write(scene.log, ...lines);
+      renameSync(`${scene.log}.1`, `${scene.log}.${lines[0]}`);
+      renameSync(scene.log, `${scene.log}.1`);
+    }
+    renameSync(`${scene.log}.1`, `${scene.log}.2`);
+    renameSync(`${scene.log}.three 0`, `${scene.log}.3`);
+    renameSync(`${scene.log}.two 0`, `${scene.log}.4`);
+    write(scene.log, 'four');
+    await sink.until(count(202));
+    assert.deepEqual(sink.texts(), ['one', ...numbered('two', 100), ...numbered('three', 100), 'four']);
+  });
+
   test('many times, while somebody writes: every line once, in order', async () => {
     const sink = recordedSink();
     write(scene.log, 'start');
