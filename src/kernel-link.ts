@@ -88,9 +88,14 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
       unable: (why) => events.notice('notice', why),
       drift: (found) => {
         metrics.kernel.repairs.inc();
-        for (const { kind, what, name, count } of found) if (what === 'element') metrics.set(name).drift[kind].set(count);
         for (const { what } of found.slice(0, 3))
           events.notice('warning', `somebody changed the table inet sluice: ${what}; it is made again`);
+      },
+      // It stands until the next comparison, so that a scrape sees it.
+      audited: (found) => {
+        for (const set of enforcer.elements().keys()) for (const gauge of Object.values(metrics.set(set).drift)) gauge.set(0);
+        for (const { kind, what, name, count } of found) if (what === 'element') metrics.set(name).drift[kind].set(count);
+        metrics.kernel.reconciled(nowMs());
       },
     },
   );
