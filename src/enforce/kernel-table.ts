@@ -40,8 +40,8 @@ export type Ensured =
 
 /** Our table in the kernel, without the elements of the ban sets. */
 export interface KernelTable {
-  /** Makes the table as the layout says; what the kept sets hold stays. Removes what the layout does not name. */
-  readonly ensure: (layout: Layout, tookMs: (ran: Ran) => void) => Promise<Ensured>;
+  /** Makes the table as the layout says; what the kept sets hold stays. Removes what the layout does not name. `wrote`: after each transaction. */
+  readonly ensure: (layout: Layout, wrote: (ran: Ran) => void) => Promise<Ensured>;
   /** Sets that were made anew by somebody since `ensure`, so that they have lost their elements. */
   readonly renewed: (listing: Listing) => string[];
 }
@@ -50,10 +50,10 @@ export interface KernelTable {
 export function createKernelTable(child: NftChild, setSize: number): KernelTable {
   let handles: ReadonlyMap<string, string> | undefined;
   return {
-    ensure: async (layout, done) => {
+    ensure: async (layout, wrote) => {
       const write = async (stale: Stale, fresh: boolean): Promise<NftProblem | undefined> => {
         const ran = await child.run({ program: 'nft', args: ['-f', '-'], input: ensureScript(layout, setSize, stale, fresh) });
-        done(ran);
+        wrote(ran);
         return problemOf(ran);
       };
       const before = await listTable(child);
