@@ -4,7 +4,7 @@ import type { Events } from './events.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { SourceMetrics } from './metrics/input-series.ts';
 import type { Filter } from './model/filter.ts';
-import { journalGroups } from './model/journal-match.ts';
+import { journalGroups, journalctlGroups } from './model/journal-match.ts';
 import type { LogRecord } from './model/record.ts';
 import type { FileSettings, JournalSettings, LostReason, Sink, Source, SourceError, StartAt, SyslogSettings } from './model/source.ts';
 
@@ -28,7 +28,9 @@ export interface SourceState {
 
 /** The sources that a configuration asks for. The journal's matches come from the filters that jails use; without any it is not read. */
 export function inputsOf({ sources }: Pick<Config, 'sources'>, filters: readonly Filter[]): readonly Input[] {
-  const groups = new Map(filters.flatMap(({ journal }) => journalGroups(journal)).map((group) => [group.join(' '), group]));
+  const groups = new Map(
+    journalctlGroups(filters.flatMap(({ journal }) => journalGroups(journal))).map((group) => [group.join(' '), group]),
+  );
   const journal = sources.journal === undefined || groups.size === 0 ? [] : [{ ...sources.journal, matches: [...groups.values()] }];
   return [...journal, ...sources.files, ...sources.syslog.map((each) => ({ ...each, from: { kind: 'end' } as const }))];
 }

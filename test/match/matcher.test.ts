@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createMatcher, defaultMatchLimits } from '../../src/match/matcher.ts';
 import { programMatches } from '../../src/match/program.ts';
 import type { Recognised } from '../../src/model/detection.ts';
 import type { Filter } from '../../src/model/filter.ts';
 import type { LogRecord } from '../../src/model/record.ts';
+import { loadRules } from '../../src/rules/native/load-rules.ts';
 import { parseRuleFile } from '../../src/rules/native/rule-file.ts';
 import { record } from './recognise.ts';
 
@@ -121,6 +123,29 @@ test('a filter without "journal:" matches no journal entry', () => {
   );
   assert.deepEqual(createMatcher([{ ...mail, journal: [] }]).match(entry).detections, []);
 });
+
+for (const { name, journal, programs } of loadRules([join(import.meta.dirname, '../../rules')]).filters) {
+  test(`${name}: what a user's command writes from within the daemon's unit is not matched`, () => {
+    const [place = ''] = journal.filter((match) => match.startsWith('_SYSTEMD_'));
+    const [field = '', unit = ''] = place.split('=');
+    const filter = { ...mail, name, journal, programs };
+    const entryOf = (uid: string): LogRecord =>
+      record(
+        { appName: programs[0], text: 'told 192.0.2.4' },
+        {
+          origin: { kind: 'journal', cursor: 'c', realtimeMs: 0 },
+          trusted: new Map([
+            [field, unit],
+            ['_UID', uid],
+          ]),
+        },
+      );
+    const counted = ['0', '103', '999', '1000', '65534', '-1', ''].filter(
+      (uid) => createMatcher([filter]).match(entryOf(uid)).detections.length > 0,
+    );
+    assert.deepEqual(counted, ['0', '103', '999']);
+  });
+}
 
 function opened(qid: string, address: string, way: Partial<LogRecord> = {}): LogRecord {
   return record({ text: `${qid}: client=a[${address}]`, hostname: 'mx' }, way);
