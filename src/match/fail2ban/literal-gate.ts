@@ -14,6 +14,30 @@ export function literalGate({ failRegexes, prefRegex, maxLines }: ForeignFilter)
   return other === undefined ? one : (text) => one(text) && other(text);
 }
 
+/**
+ * The same for whole lines, whose date is still in them: of a literal in which the date stood, one half is whole.
+ *
+ * It says nothing of dates. A line that it turns away is not seen by the filter, which then does not know that line's date: see
+ * LineMatcher.feed for what becomes of lines without one.
+ */
+export function lineGate(filter: ForeignFilter): (line: string) => boolean {
+  const halved = (regex: ForeignRegex): ForeignRegex => ({ ...regex, literals: regex.literals.flatMap(halvesOf) });
+  const { failRegexes, prefRegex } = filter;
+  return literalGate({
+    ...filter,
+    failRegexes: failRegexes.map(halved),
+    prefRegex: prefRegex === undefined ? undefined : halved(prefRegex),
+  });
+}
+
+function halvesOf({ text, fold }: RequiredLiteral): readonly RequiredLiteral[] {
+  const chars = Array.from(text);
+  return [
+    { text: chars.slice(0, Math.ceil(chars.length / 2)).join(''), fold },
+    { text: chars.slice(Math.floor(chars.length / 2)).join(''), fold },
+  ];
+}
+
 /** Literals of which a text that one of these matches holds at least one; none if that cannot be said of one of them. */
 function anyOf(regexes: readonly ForeignRegex[]): readonly RequiredLiteral[] {
   if (regexes.some(({ literals }) => literals.length === 0)) return [];
