@@ -13,14 +13,15 @@ export type Log = (level: Level, message: string) => void;
  * Under systemd lines get the `<N>` that journald understands and no time, since the journal has one; elsewhere they get the time.
  * Control bytes are escaped: what is quoted from a log must not begin a line of its own.
  *
- * Information is bounded: beyond `linesPerSecond` such lines are left out, and how many is said in one line later. Warnings and worse are
- * always written: each has its own bound where it comes from.
+ * Information is bounded, and so are notices (bans), each by itself: beyond `linesPerSecond` such lines are left out, and how many is said in
+ * one line later. A flood of addresses else fills the disk, or makes journald suppress all we say, warnings too (RateLimitBurst=).
+ * Warnings and worse are always written: each has its own bound where it comes from.
  *
  * @param nowMs ms since the epoch
  */
 export function createLog({ nowMs, linesPerSecond, write = toStderr, journal = stderrIsJournal() }: LogOptions): Log {
   let second = 0;
-  let lines = 0;
+  const lines = { info: 0, notice: 0 };
   let leftOut = 0;
   const put = (level: Level, message: string): void => {
     const head = journal ? `<${priorities[level]}>` : `${timeOf(nowMs())} ${level === 'info' || level === 'notice' ? '' : `${level}: `}`;
@@ -31,10 +32,11 @@ export function createLog({ nowMs, linesPerSecond, write = toStderr, journal = s
     if (now !== second) {
       if (leftOut > 0) put('info', `${leftOut} lines of this log were left out in one second`);
       second = now;
-      lines = 0;
+      lines.info = 0;
+      lines.notice = 0;
       leftOut = 0;
     }
-    if (level === 'info' && ++lines > linesPerSecond) leftOut++;
+    if ((level === 'info' || level === 'notice') && ++lines[level] > linesPerSecond) leftOut++;
     else put(level, message);
   };
 }

@@ -42,4 +42,20 @@ describe('the log', () => {
       '<6>later\n',
     ]);
   });
+
+  test('bounds bans by themselves: information does not crowd them out, and a flood of them not the warnings', () => {
+    const { lines, log, clock } = logWith(true, 2);
+    for (let count = 0; count < 3; count++) log('info', `found ${count}`);
+    for (let count = 0; count < 1_000; count++) log('notice', `Ban ${count}`);
+    clock.ms += 1_000;
+    log('notice', 'Ban later');
+    assert.deepEqual(lines, [
+      '<6>found 0\n',
+      '<6>found 1\n',
+      '<5>Ban 0\n',
+      '<5>Ban 1\n',
+      '<6>999 lines of this log were left out in one second\n',
+      '<5>Ban later\n',
+    ]);
+  });
 });

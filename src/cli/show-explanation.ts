@@ -73,7 +73,7 @@ function why({ origin, failures, maxretry, findtimeMs }: Explanation['bans'][num
   if (origin === 'manual') return 'by hand (sluice ban)';
   if (origin === 'import') return 'carried over by an import';
   if (failures === null || maxretry === null || findtimeMs === null) return 'failures are no longer known';
-  return `${failures} failures within ${formatDuration(findtimeMs)} (maxretry ${maxretry})`;
+  return `${failures} ${failures === 1 ? 'failure' : 'failures'} within ${formatDuration(findtimeMs)} (maxretry ${maxretry})`;
 }
 
 function evidence(lines: readonly Evidence[], paint: Paint): string {
