@@ -27,7 +27,8 @@ function verdict({ address, bans, windows, history, protected: why, evidence: li
     return `${name} is ${paint('bad', 'banned')}${network} by jail ${printable(first.jail)} ${formatUntil(first.until, nowMs)}.\n`;
   }
   if (why !== null) return `${name} is ${paint('good', 'never banned')}: ${printable(why)}.\n`;
-  if (bans.length > 0) return `${name} is not banned, but ${paint('notable', 'would be')} if its jail did not only observe.\n`;
+  if (bans.length > 0)
+    return `${name} is not banned, but ${paint('notable', 'would be')}: its jail only observes, or whoever sent the lines is not believed.\n`;
   if (windows.length > 0) return `${name} is not banned, but ${paint('notable', 'watched')}.\n`;
   if (history.length > 0 || lines.length > 0) return `${name} is not banned, but known.\n`;
   return `${name} is not banned, and nothing is known of it.\n`;

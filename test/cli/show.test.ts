@@ -225,7 +225,7 @@ describe('explain', () => {
     [
       'observed',
       { ...nothing, bans: [{ ...ban, observe: true }] },
-      '203.0.113.9 is not banned, but would be if its jail did not only observe.',
+      '203.0.113.9 is not banned, but would be: its jail only observes, or whoever sent the lines is not believed.',
     ],
     [
       'back from a ban',
