@@ -59,7 +59,7 @@ describe('the guard of foreign filters', () => {
 
   test('stops a filter over a line that would take ages, and goes on behind it', async () => {
     const struck: unknown[] = [];
-    const guard = guardOf({ good, bomb }, { onStrike: ({ line, ...strike }) => struck.push(strike) });
+    const guard = guardOf({ good, bomb }, { onStrike: ({ filter, strikes, disabled }) => struck.push({ filter, strikes, disabled }) });
     const answers: string[] = [];
     const ask = async (filter: string, line: string): Promise<void> => {
       const verdict = await guard.feedDated(filter, line, nowMs);
