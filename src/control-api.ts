@@ -38,6 +38,7 @@ export interface ControlDeps {
   readonly ready: () => boolean;
   readonly problems: () => readonly string[];
   readonly reload: DaemonApi['reload'];
+  readonly confirm: DaemonApi['confirm'];
 }
 
 /** What the control socket asks of the daemon: see DaemonApi. */
@@ -101,7 +102,7 @@ export function createControlApi(deps: ControlDeps): DaemonApi {
       if (jail === undefined) return undefined;
       const { loaded } = inForce();
       const place = loaded.written(['jails', name]);
-      const from = place === undefined || loaded.path === undefined ? null : `${place.file}:${place.line}`;
+      const from = place === undefined ? null : `${place.file}:${place.line}`;
       const inputs = sources.states().map(({ input }) => input);
       return jailStatusOf(jail, { decider, counts, filters: loaded.filters, inputs, from });
     },
@@ -147,6 +148,13 @@ export function createControlApi(deps: ControlDeps): DaemonApi {
       return { results };
     },
     reload: deps.reload,
+    confirm: deps.confirm,
+    resetBreaker: () => {
+      const was = decider.breaker?.reset();
+      if (was === undefined) return { was: null };
+      events.notice('notice', `bans are made again; they had stopped because ${was.detail}`);
+      return { was: { since: at(was.sinceMs), detail: was.detail } };
+    },
   };
 }
 

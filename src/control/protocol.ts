@@ -23,7 +23,9 @@ import type { Target } from './target.ts';
  *     POST /v1/unban    UnbanRequest   UnbanReply
  *     POST /v1/allow    AllowRequest   AllowReply
  *     POST /v1/disallow DisallowRequest DisallowReply
- *     POST /v1/reload                  ReloadReply
+ *     POST /v1/reload   ReloadRequest  ReloadReply
+ *     POST /v1/confirm                 ConfirmReply
+ *     POST /v1/reset-breaker           BreakerReply
  *
  * Anything that cannot be answered is a Refusal with a status of 400 and above.
  */
@@ -80,7 +82,7 @@ export interface JailSummary {
 }
 
 export interface JailStatus extends JailSummary {
-  /** `file:line` of the jail; null: built-in. */
+  /** `file:line` of the jail; null: it is written nowhere (`manual`). */
   readonly from: string | null;
   readonly filters: readonly string[];
   readonly maxretry: number;
@@ -224,9 +226,31 @@ export interface DisallowReply {
   readonly results: readonly { readonly target: string; readonly prefix: Prefix; readonly removed: boolean }[];
 }
 
+/** Body of POST /v1/reload; may be missing. */
+export interface ReloadRequest {
+  /** Goes back to the configuration before after so long, unless it is confirmed. Absent: it stays. */
+  readonly confirmMs?: number;
+}
+
+/** `confirmed` false: nothing waited to be confirmed. */
+export interface ConfirmReply {
+  readonly confirmed: boolean;
+}
+
+/** Why new bans had stopped; null: they had not. */
+export interface BreakerReply {
+  readonly was: { readonly since: Instant; readonly detail: string } | null;
+}
+
 export type ReloadReply =
   /** `changes`: one sentence each: `jail ssh is new`, `jail old is gone: 3 bans lifted`. Empty: nothing differs. */
-  | { readonly outcome: 'reloaded'; readonly changes: readonly string[]; readonly warnings: readonly string[] }
+  | {
+      readonly outcome: 'reloaded';
+      readonly changes: readonly string[];
+      readonly warnings: readonly string[];
+      /** When the configuration before comes back, unless this one is confirmed. Absent: never. */
+      readonly goesBack?: Instant;
+    }
   /** Nothing was changed. Each mistake as formatDiagnostic writes it: place, line, caret, help. */
   | { readonly outcome: 'refused'; readonly mistakes: readonly string[] };
 
@@ -280,5 +304,8 @@ export interface DaemonApi {
   readonly allow: (request: { readonly prefixes: readonly Prefix[]; readonly forMs: number }) => Promise<AllowReply>;
   /** Takes back an `allow` of exactly that prefix. */
   readonly disallow: (request: { readonly prefixes: readonly Prefix[] }) => Promise<DisallowReply>;
-  readonly reload: () => Promise<ReloadReply>;
+  readonly reload: (request: ReloadRequest) => Promise<ReloadReply>;
+  readonly confirm: () => ConfirmReply;
+  /** Bans may be made again. */
+  readonly resetBreaker: () => BreakerReply;
 }
