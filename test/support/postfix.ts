@@ -97,7 +97,11 @@ export function relayAttempt(recipient = 'victim@example.com', sender = 'spammer
   return ['EHLO WIN-SCAN', `MAIL FROM:<${sender}>`, `RCPT TO:<${recipient}>`];
 }
 
-/** Debian's way: rsyslogd inside journald's namespaces takes what journald forwards, and hands it on as the configuration says. */
+/**
+ * Debian's way: rsyslogd inside journald's namespaces takes what journald forwards, and hands it on as the configuration says.
+ *
+ * @throws if it does not listen within 20 s, with what it wrote to stderr
+ */
 export async function startRsyslog(
   network: NetworkPair,
   journald: Journald,
@@ -120,6 +124,13 @@ ${actions}
     all: true,
     maxBuffer: 100_000,
   });
+  let ended: string | undefined;
+  void rsyslogd.then(({ all }) => (ended = all));
+  // What journald forwards before the socket is there is lost.
+  for (let tries = 0; !network.host.run('cat', '/proc/net/unix').includes('/run/systemd/journal/syslog'); tries++) {
+    if (ended !== undefined || tries === 200) throw new Error(`rsyslogd does not listen: ${ended ?? 'after 20 s'}`);
+    await delay(100);
+  }
   return {
     stop: async () => {
       rsyslogd.kill('SIGKILL');
