@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { Definition } from './definition.ts';
 import { parseReference } from './filter-reference.ts';
-import type { Section } from './ini-file.ts';
+import { type Section, strip } from './ini-file.ts';
 import { parseInteger } from './integer.ts';
 import { type IniCache, type Layers, readLayers, readSingle } from './layering.ts';
 import { Mistake } from './mistake.ts';
@@ -141,7 +141,7 @@ export function resolvedFilter({
     failregex: both('failregex'),
     ignoreregex: both('ignoreregex'),
     prefregex: prefregex === undefined || prefregex.text === '' ? undefined : { text: prefregex.text, place: prefregex.places[0] },
-    datepattern: datepattern === undefined ? [] : linesOf(datepattern),
+    datepattern: datepattern === undefined ? [] : strippedLines(datepattern),
     maxlines: maxlines === undefined ? 1 : readMaxlines(maxlines),
     journalmatch: both('journalmatch').map(({ text, place }) => {
       const words = splitWords(text);
@@ -151,6 +151,11 @@ export function resolvedFilter({
     usedns: useDns(usedns?.text),
     usednsWritten: usedns?.text,
   };
+}
+
+/** Unlike an expression, a pattern of dates begins and ends with no space. */
+function strippedLines(value: SourcedText): readonly SourcedLine[] {
+  return linesOf(value).flatMap(({ text, place }) => (strip(text) === '' ? [] : [{ text: strip(text), place }]));
 }
 
 function useDns(written: string | undefined): UseDns {

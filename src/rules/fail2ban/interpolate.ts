@@ -52,11 +52,18 @@ export function interpolateAnywhere(sources: Sources, section: string, name: str
     const lower = owner.toLowerCase();
     const value =
       lower === 'known'
-        ? (interpolate({ ...sources, sections: sources.known, known: new Map() }, section, key) ?? interpolate(sources, section, key))
+        ? (interpolate(asItWas(sources, section), section, key) ?? interpolate(sources, section, key))
         : interpolate(sources, lower === 'default' ? defaultSection : owner, key);
     if (value !== undefined) return value;
   }
   return interpolate(sources, section, name, variables);
+}
+
+/** With the section as it was before the latest file; without it, if no file changed it. */
+function asItWas({ sections, defaults, known }: Sources, section: string): Sources {
+  const others = [...sections].filter(([name]) => name !== section);
+  const before = known.get(section);
+  return { sections: new Map(before === undefined ? others : [...others, [section, before]]), defaults, known: new Map() };
 }
 
 type Lookup = (name: string, written?: string) => SourcedText | undefined;

@@ -102,8 +102,7 @@ export function readJail(name: string, { dir, layers, cache, services, backendDe
   });
   const warnings: Diagnostic[] = [];
   const warn = (at: Place, message: string, help?: string) => warnings.push(diagnosticAt(at, message, { help, severity: 'warning' }));
-  if (filter.failregex.length === 0)
-    throw new Mistake(place, `the jail ${name} has no failregex: it would never find anything`, 'name a filter, or write a failregex');
+  if (filter.failregex.length === 0) warn(place, `the jail ${name} has no failregex: it finds nothing, and holds only bans by hand`);
 
   const logpath = options.get('logpath');
   const paths = logpath === undefined ? [] : parseLogPaths(logpath);
