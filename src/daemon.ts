@@ -4,7 +4,8 @@ import { JailCounts } from './answers.ts';
 import { createCheckpointer } from './checkpointer.ts';
 import { createControlApi } from './control-api.ts';
 import { createEventFeed } from './control/event-feed.ts';
-import type { DaemonApi, ReloadReply } from './control/protocol.ts';
+import type { DaemonApi } from './control/protocol.ts';
+import type { Trip } from './decide/breaker.ts';
 import { Decider } from './decide/decider.ts';
 import { createEvents } from './events.ts';
 import { type HostFacts, readHost } from './host/host.ts';
@@ -17,6 +18,8 @@ import { createMetrics, type Metrics } from './metrics/registry.ts';
 import type { Jail } from './model/decision.ts';
 import { createPipeline, type PipelineRules } from './pipeline.ts';
 import { prefixesOf, protectionsOf } from './protection.ts';
+import { createRulesSieve } from './sieve/rules-sieve.ts';
+import { createReloading } from './reloading.ts';
 import { createSources, inputsOf, type SourceState } from './sources.ts';
 import { openStore } from './store/store.ts';
 
@@ -78,6 +81,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       maxBans: most.bans,
       maxHistory: most.history,
       evidenceBytes: config.limits.evidenceBytes,
+      breaker: config.breaker,
     },
     { bantime: config.defaults.bantime, prefix: config.defaults.prefix, observe: observes },
   );
@@ -126,12 +130,14 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     },
     rulesOf(loaded),
   );
+  const sieve = createRulesSieve(usedFilters(loaded));
   const sources = createSources({
     events,
     metrics,
     nowMs,
     handle: pipeline.handle,
     checkpointer,
+    sieve,
     limits: config.limits,
   });
 
@@ -146,6 +152,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       metrics.jail(name).trackedSubjects.set(tracked);
       metrics.jail(name).evictions.follow(evictions);
     }
+    metrics.breaker.open.set(decider.breaker?.trip === undefined ? 0 : 1);
     const { historyEvicted, evidenceEvicted } = decider.totals();
     metrics.bounds.history.follow(historyEvicted);
     metrics.bounds.evidence.follow(evidenceEvicted);
@@ -165,6 +172,16 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   if (enforced.kind === 'not_yet') events.notice('error', `bans are not in the kernel yet: ${enforced.why}`);
   await sources.use(inputsOf(config, usedFilters(loaded)));
 
+  let saidTrip: Trip | undefined;
+  const sayBreaker = (): void => {
+    const trip = decider.breaker?.trip;
+    if (trip === saidTrip) return;
+    saidTrip = trip;
+    if (trip === undefined) return;
+    metrics.breaker.trips[trip.because].inc();
+    events.notice('error', stoppedBans(trip));
+  };
+
   let lastMs = nowMs();
   let lastTick = process.hrtime.bigint();
   const expiry = setInterval(() => {
@@ -178,6 +195,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     lastMs = now;
     lastTick = tick;
     pipeline.announce(decider.expire(now));
+    sayBreaker();
   }, everyMs.expire);
   const look = setInterval(() => {
     readHost({ previous: host, nowMs: nowMs() }).then(
@@ -193,26 +211,13 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   }, everyMs.host);
   ready = undefined;
 
-  let running: Promise<unknown> = Promise.resolve();
-  /** One at a time: a storm of SIGHUPs must not load the rules twice at once. */
-  const oneAtATime = <T>(task: () => Promise<T>): Promise<T> => {
-    const next = running.then(task, task);
-    running = next.catch(() => undefined);
-    return next;
-  };
-
-  const reload = async (): Promise<ReloadReply> => {
-    const read = await deps.reload();
-    if ('mistakes' in read) {
-      metrics.configLoaded(false, nowMs());
-      events.notice('error', 'the configuration was not loaded again: it has mistakes; the old one stays in force');
-      return { outcome: 'refused', mistakes: [read.mistakes] };
-    }
+  const use = async (next: Loaded) => {
     const before = loaded.config;
-    loaded = read.loaded;
+    loaded = next;
     loadedMs = nowMs();
     const after = loaded.config;
-    const decisions = decider.reload(inForce(after.jails), loadedMs);
+    const decisions = decider.reload(after.jails, loadedMs);
+    decider.breaker?.configure(after.breaker);
     label();
     pipeline.use(rulesOf(loaded));
     pipeline.announce(decisions);
@@ -221,12 +226,22 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     const written = await kernel.configure(decider.jails, allow());
     await sources.use(inputsOf(after, usedFilters(loaded)));
     metrics.configLoaded(true, loadedMs);
-    const changes = changesOf(before, after, decisions);
-    const warnings = [...read.warnings, ...restartNeeded(before, after), ...(written.kind === 'not_yet' ? [written.why] : [])];
-    events.notice('notice', `configuration loaded again: ${changes.length === 0 ? 'no jail differs' : changes.join('; ')}`);
-    return { outcome: 'reloaded', changes, warnings };
+    const warnings = [...restartNeeded(before, after), ...(written.kind === 'not_yet' ? [written.why] : [])];
+    return { changes: changesOf(before, after, decisions), warnings };
   };
+  const reloading = createReloading({
+    read: deps.reload,
+    inForce: () => loaded,
+    use,
+    refused: () => metrics.configLoaded(false, nowMs()),
+    notice: events.notice,
+    nowMs,
+  });
 
+  const breakerTrouble = (): string | undefined => {
+    const trip = decider.breaker?.trip;
+    return trip === undefined ? undefined : stoppedBans(trip);
+  };
   const api = createControlApi({
     decider,
     pipeline,
@@ -243,8 +258,9 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     mode: { enforce: kernel === observing ? 'observe' : 'nftables', because: deps.because },
     inForce: () => ({ loaded, sinceMs: loadedMs }),
     ready: () => ready === undefined,
-    problems: () => [kernel.trouble(), storeTrouble].filter((each) => each !== undefined),
-    reload: () => oneAtATime(reload),
+    problems: () => [kernel.trouble(), breakerTrouble(), storeTrouble, reloading.waiting()].filter((each) => each !== undefined),
+    reload: ({ confirmMs }) => reloading.reload(confirmMs),
+    confirm: reloading.confirm,
   });
   return {
     api,
@@ -256,6 +272,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       ready = 'stopping';
       clearInterval(expiry);
       clearInterval(look);
+      reloading.stop();
       await sources.stop();
       await kernel.settled();
       const unstored = checkpointer.stop();
@@ -264,4 +281,8 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       store.close();
     },
   };
+}
+
+function stoppedBans({ detail }: Trip): string {
+  return `no new bans are made: ${detail}. If that is a mistake, mend the rule and unban; then, or if it was none: sluice reset-breaker`;
 }

@@ -6,6 +6,7 @@ import type { SourceMetrics } from './metrics/input-series.ts';
 import type { Filter } from './model/filter.ts';
 import { journalGroups, journalctlGroups } from './model/journal-match.ts';
 import type { LogRecord } from './model/record.ts';
+import type { Sieve } from './model/sieve.ts';
 import type { FileSettings, JournalSettings, LostReason, Sink, Source, SourceError, StartAt, SyslogSettings } from './model/source.ts';
 
 /** One configured source, ready to be opened. */
@@ -41,6 +42,8 @@ export interface SourcesDeps {
   readonly nowMs: () => number;
   readonly handle: (record: LogRecord) => SourceError | undefined;
   readonly checkpointer: Checkpointer;
+  /** What of files and syslog has to be looked at. */
+  readonly sieve: Sieve;
   readonly limits: { readonly messageBytes: number; readonly connections: number };
 }
 
@@ -154,7 +157,7 @@ function sinkOf(state: SourceState, { events, metrics, nowMs, handle, checkpoint
   };
 }
 
-async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limits }: SourcesDeps): Promise<Source> {
+async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limits, sieve }: SourcesDeps): Promise<Source> {
   const startAt = startOf(input.from, nowMs());
   const stored = checkpointer.cursors(input.name);
   switch (input.kind) {
@@ -167,11 +170,11 @@ async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limit
       const { openFiles } = await import('./receive/file-tail.ts');
       const { parseFileLine } = await import('./parse/file-line.ts');
       const positions = stored.flatMap(({ cursor }) => (cursor.kind === 'file' ? [cursor] : []));
-      return openFiles(input, sink, { nowMs, startAt, positions, parse: parseFileLine });
+      return openFiles(input, sink, { nowMs, startAt, positions, parse: parseFileLine, sieve });
     }
     case 'syslog': {
       const { syslogLimits } = await import('./receive/syslog-limits.ts');
-      const own = { ...syslogLimits, nowMs, maxFrameBytes: limits.messageBytes, maxConnections: limits.connections };
+      const own = { ...syslogLimits, nowMs, maxFrameBytes: limits.messageBytes, maxConnections: limits.connections, find: sieve.find };
       if (input.transport === 'udp') return (await import('./receive/syslog-udp.ts')).openSyslogUdp(input, sink, own);
       return (await import('./receive/syslog-tcp.ts')).openSyslogTcp(input, sink, own);
     }

@@ -1,16 +1,21 @@
 import { exit } from './cli/exit.ts';
 import type { TestOptions, Wanted } from './cli/options.ts';
 import { formatDiagnostic, printable } from './diagnostic.ts';
+import { findFilter } from './find-filter.ts';
 import { createMatcher, type Matcher } from './match/matcher.ts';
 import type { Recognised } from './model/detection.ts';
 import type { Filter } from './model/filter.ts';
 import type { LogRecord, Message, TrustedFields } from './model/record.ts';
-import { endOfLog, type LogPlace, placeOfLog, readLog } from './receive/read-log.ts';
+import { siftRegion, splitRegion } from './receive/log-regions.ts';
+import { endOfLog, type LogPlace, placeOfLog, readRegions } from './receive/read-log.ts';
 import { bareMessage, parseLine, recordOf } from './recognise.ts';
 import { compilePattern } from './rules/native/pattern-compile.ts';
 import { provePattern } from './rules/native/pattern-proof.ts';
 import { parsePattern } from './rules/native/pattern-syntax.ts';
-import { findFilter } from './setup.ts';
+
+import { needlesOf } from './sieve/needles.ts';
+import { createSieve } from './sieve/sieve.ts';
+import { jsonReport, type Report, textReport } from './test-report.ts';
 
 /** `sluice test`: which lines of a log a filter or a pattern matches. Exit 5 if none. */
 export async function testCommand({ logs, wanted, nowMs, missed, json }: TestOptions): Promise<number> {
@@ -46,7 +51,8 @@ interface Found {
 function wantedFilter(wanted: Wanted): Found | { readonly mistakes: string } {
   if (wanted.kind === 'filter') {
     const found = findFilter(wanted.spec);
-    return 'mistakes' in found ? found : { filter: found.filter, anyProgram: false };
+    // Who is welcome is no matter here, and would make many lines worth a look.
+    return 'mistakes' in found ? found : { filter: { ...found.filter, success: [] }, anyProgram: false };
   }
   const { syntax, mistakes: written } = parsePattern(wanted.text);
   const { proof, mistakes: unproved } = written.length > 0 ? { proof: 'none' as const, mistakes: [] } : provePattern(syntax, 'address');
@@ -75,13 +81,8 @@ function wantedFilter(wanted: Wanted): Found | { readonly mistakes: string } {
 
 const anyProgram = '*';
 
-/** Where the results go, line by line. */
-interface Report {
-  readonly log: (name: string, several: boolean) => void;
-  readonly line: (number: number, text: string, message: Message | undefined, recognised: Recognised) => void;
-  /** @returns how many lines matched */
-  readonly end: () => number;
-}
+/** Room for what is read at once. */
+const chunkBytes = 1024 * 1024;
 
 /** @returns why the log could not be read to its end */
 async function testLog(place: LogPlace, { filter, anyProgram: any }: Found, nowMs: number, report: Report): Promise<string | undefined> {
@@ -94,11 +95,31 @@ async function testLog(place: LogPlace, { filter, anyProgram: any }: Found, nowM
   };
   // A line given by hand may be the message alone: take it for one of the filter's.
   const bare = (text: string): Message | undefined => (place.kind === 'line' ? bareMessage(text, filter.programs[0] ?? '') : undefined);
-  return readLog(place, {
-    line: (text, number) => judge(number, text, parseLine(text, clock) ?? bare(text), undefined),
-    entry: ({ message, trusted }, number) =>
-      judge(number, `${message.appName ?? ''}[${message.procId ?? ''}]: ${message.text}`, message, trusted),
-  });
+  const line = (text: string, number: number): void => judge(number, text, parseLine(text, clock) ?? bare(text), undefined);
+  const needles = report.needsMissed ? undefined : needlesOf([filter]);
+  const sieve = needles === undefined ? undefined : createSieve(needles, chunkBytes);
+  let number = 1;
+  return readRegions(
+    place,
+    {
+      region: (region) => {
+        const first = number;
+        let seen = 0;
+        const each = (text: string, at: number): void => {
+          seen += 1;
+          line(text, at);
+        };
+        number = sieve === undefined ? splitRegion(region, number, each) : siftRegion(region, number, sieve, each);
+        report.passed(number - first - seen);
+        return report.flush();
+      },
+      entry: ({ message, trusted }) => {
+        judge(number++, `${message.appName ?? ''}[${message.procId ?? ''}]: ${message.text}`, message, trusted);
+        return report.flush();
+      },
+    },
+    sieve === undefined ? {} : { chunk: sieve.input },
+  );
 }
 
 function fromJournal(record: LogRecord, trusted: TrustedFields): LogRecord {
@@ -106,102 +127,3 @@ function fromJournal(record: LogRecord, trusted: TrustedFields): LogRecord {
 }
 
 const nothing: Recognised = { detections: [], none: [] };
-
-/** One object for each match, in the order of the lines; last the summary. */
-function jsonReport(): Report {
-  const totals = newTotals();
-  let log: string | undefined;
-  let out: string[] = [];
-  const flush = (): void => {
-    if (out.length > 0) process.stdout.write(`${out.join('\n')}\n`);
-    out = [];
-  };
-  return {
-    log: (name, several) => {
-      log = several ? name : undefined;
-    },
-    line: (number, _text, message, { detections, none }) => {
-      count(totals, detections.length > 0, none.length > 0);
-      for (const { filter, pattern, address, captures, follows } of detections) {
-        const time = message?.stamp === undefined ? null : new Date(message.stamp.ms).toISOString();
-        const place = log === undefined ? { line: number } : { log, line: number };
-        const result = { ...place, filter, pattern, id: address, address, time, captures: Object.fromEntries(captures) };
-        out.push(JSON.stringify(follows ? { ...result, follows } : result));
-      }
-      if (out.length >= 4_096) flush();
-    },
-    end: () => {
-      out.push(JSON.stringify({ summary: totals }));
-      flush();
-      return totals.matched;
-    },
-  };
-}
-
-/** How many lines of each kind people see without asking for all. */
-const shownLines = 20;
-
-function textReport(filter: Filter, showMissed: boolean): Report {
-  const totals = newTotals();
-  const hits = new Map<string, { lines: number; follows: boolean }>(
-    filter.patterns.map(({ name, follows }) => [name, { lines: 0, follows }]),
-  );
-  const addresses = new Map<string, number>();
-  const matchedLines: string[] = [];
-  const missedLines: string[] = [];
-  let log = '';
-  return {
-    log: (name, several) => {
-      log = several ? `${name}:` : '';
-    },
-    line: (number, text, _message, { detections, none }) => {
-      count(totals, detections.length > 0, none.length > 0);
-      for (const { pattern, address } of detections) {
-        const hit = hits.get(pattern);
-        if (hit !== undefined) hit.lines++;
-        addresses.set(address, (addresses.get(address) ?? 0) + 1);
-        if (matchedLines.length < shownLines)
-          matchedLines.push(`${log}${number}: ${pattern} ${address}\n    ${printable(text.slice(0, 240))}`);
-      }
-      if (showMissed && detections.length === 0 && none.length === 0) missedLines.push(`${log}${number}: ${printable(text)}`);
-    },
-    end: () => {
-      const { lines, matched, missed, ignored } = totals;
-      if (matchedLines.length > 0) process.stdout.write(`${matchedLines.join('\n')}\n`);
-      if (matched > matchedLines.length) process.stdout.write(`... and ${matched - matchedLines.length} more (--json shows all)\n`);
-      if (showMissed) process.stdout.write(missedLines.length === 0 ? '' : `\nMissed:\n${missedLines.join('\n')}\n`);
-      const found = [...hits].filter(([, hit]) => hit.lines > 0).toSorted(([, a], [, b]) => b.lines - a.lines);
-      if (found.length > 0) {
-        process.stdout.write('\nPatterns:\n');
-        for (const [name, hit] of found)
-          process.stdout.write(`${String(hit.lines).padStart(8)}  ${name}${hit.follows ? ' (tells of an event counted already)' : ''}\n`);
-        const top = [...addresses].toSorted(([, a], [, b]) => b - a);
-        process.stdout.write(`\nAddresses: ${top.length}\n`);
-        for (const [address, times] of top.slice(0, 10)) process.stdout.write(`${String(times).padStart(8)}  ${address}\n`);
-      }
-      process.stdout.write(
-        `\nLines: ${lines} read, ${matched} matched, ${ignored} ignored, ${missed} missed${showMissed || missed === 0 ? '' : ' (--missed shows them)'}\n`,
-      );
-      return matched;
-    },
-  };
-}
-
-interface Totals {
-  lines: number;
-  matched: number;
-  missed: number;
-  ignored: number;
-}
-
-function newTotals(): Totals {
-  return { lines: 0, matched: 0, missed: 0, ignored: 0 };
-}
-
-/** Ignored: an exception took the line, or it names nobody. */
-function count(totals: Totals, matched: boolean, ignored: boolean): void {
-  totals.lines++;
-  if (matched) totals.matched++;
-  else if (ignored) totals.ignored++;
-  else totals.missed++;
-}

@@ -1,8 +1,8 @@
 import type { Message, Parsed } from '../model/record.ts';
+import type { Sieve } from '../model/sieve.ts';
 import type { Sink } from '../model/source.ts';
 import type { FileLineContext } from '../parse/file-line.ts';
 import { saysRepeated, unwrapRepeated } from '../parse/repeated.ts';
-import type { Sieve } from './syslog-records.ts';
 
 /** A longer line is cut there; the rest of it is skipped. */
 export const maxLineBytes = 64 * 1024;
@@ -20,7 +20,7 @@ export interface RegionOf {
   readonly catchingUp: boolean;
   readonly context: FileLineContext;
   readonly parse: ParseLine;
-  /** Lines in which it finds nothing never become strings. */
+  /** Most lines in which it finds nothing never become strings. */
   readonly sieve: Sieve | undefined;
   /** The line before the region, to which `message repeated n times` refers. */
   readonly previous: Buffer | undefined;
@@ -29,21 +29,26 @@ export interface RegionOf {
 }
 
 /**
- * Hands over the lines in `bytes`, which begins with a line and ends behind an LF.
+ * Hands over the lines in `bytes`, which begins with a line and ends behind an LF; with a sieve those alone in which it finds something, and the
+ * last one, which carries the position.
  *
  * @param offset where in the file `bytes` begins
  * @returns how many bytes were handed over, always whole lines
  */
 export function deliverRegion(bytes: Buffer, offset: number, of: RegionOf, sink: Sink): number {
   const { sieve, paused } = of;
-  let hit = sieve === undefined ? 0 : -1;
+  const lastLine = bytes.length < 2 ? 0 : bytes.lastIndexOf(lineFeed, bytes.length - 2) + 1;
   let lines = 0;
   let start = 0;
   while (start < bytes.length && !paused()) {
+    if (sieve !== undefined && start < lastLine) {
+      sieve.find(bytes, start, lastLine);
+      lines += sieve.lines();
+      start = sieve.lineStart();
+    }
     const end = bytes.indexOf(lineFeed, start);
+    deliverLine(bytes, { start, end, behind: offset + end + 1 }, of, sink);
     lines += 1;
-    if (sieve !== undefined && hit < start) hit = sieve(bytes, start, bytes.length);
-    if (hit < end) deliverLine(bytes, { start, end, behind: offset + end + 1 }, of, sink);
     start = end + 1;
   }
   sink.read(lines, start);

@@ -1,8 +1,8 @@
+import type { Sieve } from '../model/sieve.ts';
 import type { FileSettings, Sink, Source, StartAt } from '../model/source.ts';
 import type { ParseLine } from './file-lines.ts';
 import { FileFollower } from './file-follower.ts';
 import type { FilePosition } from './open-file.ts';
-import type { Sieve } from './syslog-records.ts';
 
 export interface FileDeps {
   readonly nowMs: () => number;

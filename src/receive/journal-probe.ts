@@ -1,14 +1,11 @@
 import { userInfo } from 'node:os';
 import { execa } from 'execa';
-import { type JournalPlace, placeArgs } from './journalctl.ts';
+import { type JournalPlace, placeArgs, systemJournal } from './journalctl.ts';
 
 export type Readable =
   | { readonly readable: true }
   /** `mend`: what a person types or installs. */
   | { readonly readable: false; readonly why: string; readonly mend: string };
-
-/** The system's own journal. */
-export const systemJournal: JournalPlace = { directory: undefined, namespace: undefined };
 
 /**
  * Whether this user may read the journal, by reading one entry of it. Takes some 10 ms.

@@ -24,6 +24,9 @@ export interface JournalPlace {
   readonly namespace: string | undefined;
 }
 
+/** The system's own journal. */
+export const systemJournal: JournalPlace = { directory: undefined, namespace: undefined };
+
 export type JournalStart =
   | { readonly kind: 'start' }
   | { readonly kind: 'since'; readonly sinceMs: number }

@@ -1,3 +1,4 @@
+import type { Sieve } from '../model/sieve.ts';
 import { maxLineBytes } from './file-lines.ts';
 
 const lineFeed = 0x0a;
@@ -70,6 +71,28 @@ export function splitRegion(region: Buffer, number: number, line: (text: string,
     line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next);
     next += 1;
     start = end + 1;
+  }
+  return next;
+}
+
+/** As splitRegion, but only of the lines that may matter a string is made; the others are counted. */
+export function siftRegion(region: Buffer, number: number, sieve: Sieve, line: (text: string, number: number) => void): number {
+  let next = number;
+  let at = 0;
+  while (at < region.length) {
+    const found = sieve.find(region, at, region.length);
+    next += sieve.lines();
+    if (found === region.length) {
+      // The last line of a log may have no LF.
+      return region[found - 1] === lineFeed ? next : next + 1;
+    }
+    const start = sieve.lineStart();
+    const lineEnd = region.indexOf(lineFeed, found);
+    const end = lineEnd === -1 ? region.length : lineEnd;
+    const textEnd = end > start && region[end - 1] === 0x0d ? end - 1 : end;
+    line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next);
+    next += 1;
+    at = end + 1;
   }
   return next;
 }

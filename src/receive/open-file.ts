@@ -2,9 +2,9 @@ import { constants, readlinkSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Origin } from '../model/record.ts';
 import type { FileSettings, Sink } from '../model/source.ts';
+import type { Sieve } from '../model/sieve.ts';
 import { continuesHead, headBytes, headMark } from './file-head.ts';
 import { type ParseLine, type RegionOf, deliverLine, deliverRegion, maxLineBytes } from './file-lines.ts';
-import type { Sieve } from './syslog-records.ts';
 
 /** Read at once: 1 M lines/s are some 600 such reads, and each holds up the other sources for a millisecond or two. */
 export const chunkBytes = 256 * 1024;

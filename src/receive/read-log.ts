@@ -2,12 +2,10 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { type JournalEntry, parseJournalEntry } from '../parse/journal-entry.ts';
+import type { JournalEntry } from '../parse/journal-entry.ts';
 import { fileTrouble } from './file-trouble.ts';
 import type { TimeOf } from './file-start.ts';
-import { type JournalPlace, fieldNames, findJournalctl, isMatch, journalArgs, parseMatches } from './journalctl.ts';
-import { runJournalctl } from './journalctl-run.ts';
-import { probeJournal, systemJournal } from './journal-probe.ts';
+import { type JournalPlace, isMatch, parseMatches, systemJournal } from './journalctl.ts';
 import { LogRegions, type TakeRegion, splitRegion } from './log-regions.ts';
 import { isGzip, readGzip } from './read-gzip.ts';
 
@@ -38,6 +36,8 @@ export interface LogDeps {
   readonly stdin?: Readable;
   /** Default: the system's. */
   readonly journal?: JournalPlace;
+  /** Memory to read files into; default: a mebibyte. */
+  readonly chunk?: Buffer;
 }
 
 /** Enough for one line at least, and its date. */
@@ -137,16 +137,19 @@ async function readPlace(place: LogPlace, reader: RegionReader, deps: LogDeps): 
   switch (place.kind) {
     case 'stdin':
       return readStream(deps.stdin ?? process.stdin, reader);
-    case 'journal':
+    case 'journal': {
+      // What runs journalctl takes longer to load than many a log to read.
+      const { readJournal } = await import('./read-journal.ts');
       return readJournal(place.matches, deps.journal ?? systemJournal, reader);
+    }
     case 'line':
       return reader.region(Buffer.from(place.text));
     case 'file':
-      return readPath(place.path, reader);
+      return readPath(place.path, reader, deps.chunk);
   }
 }
 
-async function readPath(path: string, reader: RegionReader): Promise<void> {
+async function readPath(path: string, reader: RegionReader, chunk: Buffer | undefined): Promise<void> {
   const status = statSync(path);
   if (status.isDirectory()) throw new Error(`${path} is a directory: name the files in it`);
   // A pipe can be read only once, so nothing of it is looked at before: `test <(zcat x)`.
@@ -154,7 +157,7 @@ async function readPath(path: string, reader: RegionReader): Promise<void> {
   const head = await headOf(path);
   refuseOther(path, head);
   if (isGzip(head)) await readGzipLog(path, reader);
-  else await readFile(path, reader);
+  else await readFile(path, reader, chunk ?? Buffer.allocUnsafeSlow(chunkBytes));
 }
 
 async function headOf(path: string): Promise<Buffer> {
@@ -180,11 +183,10 @@ function refuseOther(path: string, head: Buffer): void {
   if (program !== undefined) throw new Error(`${path} is compressed with ${program}: ${program} -dc ${path} | sluice ... -`);
 }
 
-async function readFile(path: string, { region }: RegionReader): Promise<void> {
+async function readFile(path: string, { region }: RegionReader, chunk: Buffer): Promise<void> {
   const regions = new LogRegions(region);
   const file = openSync(path, 'r');
   try {
-    const chunk = Buffer.allocUnsafeSlow(chunkBytes);
     for (;;) {
       const count = readSync(file, chunk);
       if (count === 0) break;
@@ -244,36 +246,4 @@ function firstTime(head: Buffer, timeOf: TimeOf): number | undefined {
   let found: number | undefined;
   splitRegion(head, 1, (text) => (found ??= timeOf(text)));
   return found;
-}
-
-async function readJournal(matches: readonly (readonly string[])[], place: JournalPlace, { entry }: RegionReader): Promise<void> {
-  const journalctl = findJournalctl();
-  const probe = await probeJournal(journalctl, place);
-  if (!probe.readable) throw new Error(`${probe.why}: ${probe.mend}`);
-  if (journalctl === undefined) return; // cannot be: the probe has said so
-  const { trusted } = fieldNames(matches);
-  let failure: { readonly error: unknown } | undefined;
-  const fail = (error: unknown): void => {
-    failure = { error };
-    run.end();
-  };
-  const run = runJournalctl(journalctl, journalArgs(place, { matches, start: { kind: 'start' }, follow: false }), {
-    line: (line) => {
-      const parsed = parseJournalEntry(line, trusted);
-      if (parsed.kind === 'unparsed' || failure !== undefined) return;
-      try {
-        const taken = entry(parsed);
-        if (taken === undefined) return;
-        run.pause();
-        taken.then(run.resume, fail);
-      } catch (error) {
-        fail(error); // thrown from here it would end the process
-      }
-    },
-    bytes: () => undefined,
-    oversize: () => undefined,
-  });
-  const { how, said } = await run.ended;
-  if (failure !== undefined) throw failure.error;
-  if (how !== 'exit code 0') throw new Error(`journalctl ended (${how}${said === '' ? '' : `: ${said}`})`);
 }

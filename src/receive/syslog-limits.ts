@@ -1,4 +1,4 @@
-import type { Sieve } from './syslog-records.ts';
+import type { FindCandidate } from '../model/sieve.ts';
 
 /** What a syslog listener may cost. */
 export interface SyslogLimits {
@@ -23,5 +23,5 @@ export interface SyslogDeps extends SyslogLimits {
   /** ms since the epoch. */
   readonly nowMs: () => number;
   /** Leaves out what no enabled pattern can match; it is counted as read all the same. */
-  readonly sieve?: Sieve | undefined;
+  readonly find?: FindCandidate | undefined;
 }

@@ -1,15 +1,10 @@
 import type { FrameBatch } from '../frame/framer.ts';
 import type { Message, Origin, Trust } from '../model/record.ts';
+import type { FindCandidate } from '../model/sieve.ts';
 import type { Sink } from '../model/source.ts';
 import { saysRepeated, unwrapRepeated } from '../parse/repeated.ts';
 import { parseSyslog } from '../parse/syslog.ts';
 import type { Clock } from '../parse/timestamp.ts';
-
-/**
- * Finds the next byte from which on a message may matter: the offset of the first text at or behind `start`, and before `end`, that some enabled
- * pattern requires; `end` if there is none. A frame without one never becomes a string.
- */
-export type Sieve = (bytes: Buffer, start: number, end: number) => number;
 
 /** Whose frames they are: one connection, or one sender of datagrams. */
 export interface Sender {
@@ -22,15 +17,21 @@ export interface Sender {
   previous: { readonly bytes: Buffer; readonly start: number; readonly end: number } | undefined;
 }
 
-/** Decodes and parses frames, and hands them to the sink, in order. */
-export function deliverFrames({ bytes, spans }: FrameBatch, sender: Sender, sink: Sink, clock: Clock, sieve: Sieve | undefined): void {
-  let hit = sieve === undefined ? 0 : -1;
+/** Decodes and parses frames, and hands them to the sink, in order; those in which `find` finds nothing never become strings. */
+export function deliverFrames(
+  { bytes, spans }: FrameBatch,
+  sender: Sender,
+  sink: Sink,
+  clock: Clock,
+  find: FindCandidate | undefined,
+): void {
+  let hit = find === undefined ? 0 : -1;
   const bytesEnd = spans[spans.length - 1] ?? 0;
   for (let i = 1; i < spans.length; i += 2) {
     const start = spans[i - 1] ?? 0;
     const end = spans[i] ?? 0;
-    if (sieve !== undefined) {
-      if (hit < start) hit = sieve(bytes, start, bytesEnd);
+    if (find !== undefined) {
+      if (hit < start) hit = find(bytes, start, bytesEnd);
       if (hit >= end) continue;
     }
     const parsed = parseSyslog(bytes.toString('utf8', start, end), clock);

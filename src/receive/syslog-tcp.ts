@@ -114,7 +114,7 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     let frames = framed.compressed;
     for (const batch of framed.batches) {
       frames += batch.spans.length / 2;
-      deliverFrames(batch, sender, sink, clock, deps.sieve);
+      deliverFrames(batch, sender, sink, clock, deps.find);
     }
     sink.read(frames, bytes);
     for (let i = 0; i < framed.cut; i += 1) sink.error('oversize', `${sender.shown}: cut after ${deps.maxFrameBytes} octets`);

@@ -86,7 +86,7 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
     if (bytes.length > deps.maxFrameBytes) sink.error('oversize', `${sender.shown}: cut after ${deps.maxFrameBytes} octets`);
     const end = frameEnd(bytes, 0, Math.min(bytes.length, deps.maxFrameBytes));
     sender.trust = trust;
-    deliverFrames({ bytes, spans: [0, end] }, sender, sink, { nowMs: receivedMs, timezone: settings.timezone }, deps.sieve);
+    deliverFrames({ bytes, spans: [0, end] }, sender, sink, { nowMs: receivedMs, timezone: settings.timezone }, deps.find);
   }
 
   function resume(): void {

@@ -165,7 +165,7 @@ describe('a syslog listener on TCP', () => {
   });
 
   test('makes strings only of what the sieve lets through, and still knows the message before a repeated one', async () => {
-    const { source, sink } = await listening({ deps: { sieve: literalSieve('reject') } });
+    const { source, sink } = await listening({ deps: { find: literalSieve('reject') } });
     const socket = await sender(source.port);
     const sent = `${line}connect\n${line}reject: a\n${line}quit\n${line}message repeated 3 times: [ reject: b]\n${line}quit\n`;
     socket.end(sent);

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isAddressText } from '../../model/address.ts';
 import { holeClasses, literalSource, runSource } from './pattern-classes.ts';
 import type { Hole, Part } from './pattern-syntax.ts';
 import { startsApart } from './start-set.ts';
@@ -56,7 +56,7 @@ export function compileFixedPart(parts: readonly Part[], ended: boolean): FixedP
   const fit = (match: RegExpExecArray): Fit | undefined => {
     const values = captures.map(({ group }) => match[group]);
     const address = addressGroup === undefined ? undefined : match[addressGroup];
-    return address === undefined || isIP(address) !== 0 ? { start: match.index, end: match.index + match[0].length, values } : undefined;
+    return address === undefined || isAddressText(address) ? { start: match.index, end: match.index + match[0].length, values } : undefined;
   };
   const at = (text: string, place: number): Fit | undefined => {
     here.lastIndex = place;

@@ -1,0 +1,168 @@
+import { layout } from './scan-kernel.ts';
+import { type Needle, shortestNeedle } from './needles.ts';
+
+const bucketCount = 8;
+const windowBytes = shortestNeedle;
+
+/**
+ * Fills in what the kernel looks things up in.
+ *
+ * Needles whose windows are alike share a bucket, because a bucket takes every combination of its windows' half bytes for one of its own.
+ *
+ * @param memory the kernel's, from address 0 on
+ * @throws {RangeError} if the needles do not fit
+ */
+export function writeTables(memory: Buffer, needles: readonly Needle[]): void {
+  memory.fill(0, layout.tables, layout.input);
+  const buckets = bucketsOf(needles.map((needle) => ({ needle, offset: windowOf(needle) })));
+  let at: number = layout.needles;
+  for (const [index, bucket] of buckets.entries()) {
+    memory.writeUInt32LE(at, layout.buckets + 4 * index);
+    for (const { needle, offset } of bucket) {
+      at = writeNeedle(memory, at, needle, offset);
+      for (const [place, values] of windowValues({ needle, offset }).entries()) {
+        for (const value of values) {
+          const low = layout.tables + 32 * place + (value & 0x0f);
+          const high = layout.tables + 32 * place + 16 + (value >> 4);
+          memory[low] = (memory[low] ?? 0) | (1 << index);
+          memory[high] = (memory[high] ?? 0) | (1 << index);
+        }
+      }
+    }
+    at += 8; // the list's end, all zero
+    if (at > layout.input) throw new RangeError('more needles than the kernel has room for');
+  }
+}
+
+function writeNeedle(memory: Buffer, at: number, { bytes, fold }: Needle, offset: number): number {
+  const next = at + 8 + 2 * bytes.length;
+  if (next > layout.input - 8) throw new RangeError('more needles than the kernel has room for');
+  memory.writeUInt32LE(offset, at);
+  memory.writeUInt32LE(bytes.length, at + 4);
+  memory.set(bytes, at + 8);
+  for (const [index, byte] of bytes.entries()) memory[at + 8 + bytes.length + index] = fold && isLower(byte) ? caseBit : 0;
+  return next;
+}
+
+interface Windowed {
+  readonly needle: Needle;
+  /** Where in the needle its window begins. */
+  readonly offset: number;
+}
+
+/** The bytes that may stand at each place of the window. */
+function windowValues({ needle: { bytes, fold }, offset }: Windowed): readonly (readonly number[])[] {
+  return [...bytes.subarray(offset, offset + windowBytes)].map((byte) => (fold && isLower(byte) ? [byte, byte ^ caseBit] : [byte]));
+}
+
+/** The three bytes in a row that are rarest in a log, together. */
+function windowOf({ bytes }: Needle): number {
+  let best = 0;
+  let least = Infinity;
+  for (let offset = 0; offset + windowBytes <= bytes.length; offset += 1) {
+    const common = [...bytes.subarray(offset, offset + windowBytes)].reduce((product, byte) => product * commonness(byte), 1);
+    if (common < least) [best, least] = [offset, common];
+  }
+  return best;
+}
+
+/**
+ * Roughly how many of a thousand bytes of a mail log are this one; from the logs of a private Postfix. It only has to tell rare from common.
+ */
+function commonness(byte: number): number {
+  return commonBytes.get(byte) ?? 2;
+}
+
+const commonBytes: ReadonlyMap<number, number> = new Map(
+  Object.entries({
+    ' ': 75,
+    e: 55,
+    t: 50,
+    '1': 45,
+    '0': 40,
+    '2': 40,
+    o: 38,
+    i: 35,
+    a: 32,
+    m: 32,
+    s: 32,
+    n: 30,
+    '.': 30,
+    d: 28,
+    c: 28,
+    r: 28,
+    p: 28,
+    ':': 28,
+    l: 25,
+    '3': 25,
+    '=': 18,
+    '5': 20,
+    '4': 20,
+    x: 18,
+    f: 16,
+    u: 14,
+    '7': 14,
+    '9': 14,
+    '6': 14,
+    '8': 14,
+    '[': 14,
+    ']': 14,
+    '<': 12,
+    '>': 12,
+    v: 10,
+    h: 10,
+    ',': 10,
+    g: 8,
+    '/': 9,
+    '@': 8,
+    b: 8,
+    w: 5,
+    q: 5,
+    y: 4,
+    k: 4,
+    '-': 6,
+    N: 5,
+    E: 6,
+    T: 4,
+    P: 4,
+    '(': 3,
+    ')': 3,
+    j: 3,
+    ';': 3,
+  }).map(([char, count]) => [char.charCodeAt(0), count]),
+);
+
+/** One after the other, each into the bucket that it makes the least worse. */
+function bucketsOf(windowed: readonly Windowed[]): readonly (readonly Windowed[])[] {
+  const buckets = Array.from({ length: bucketCount }, (): Windowed[] => []);
+  for (const each of windowed) {
+    let best: Windowed[] = [];
+    let least = Infinity;
+    for (const bucket of buckets) {
+      const worse = density([...bucket, each]) - density(bucket);
+      if (worse < least) [best, least] = [bucket, worse];
+    }
+    best.push(each);
+  }
+  return buckets;
+}
+
+/** How often the bucket would be a candidate: by the half bytes it takes at each place, and how common the bytes are that have these. */
+function density(bucket: readonly Windowed[]): number {
+  let product = bucket.length === 0 ? 0 : 1;
+  for (let place = 0; place < windowBytes; place += 1) {
+    const values = bucket.flatMap((each) => windowValues(each)[place] ?? []);
+    const lows = new Set(values.map((value) => value & 0x0f));
+    const highs = new Set(values.map((value) => value >> 4));
+    let common = 0;
+    for (const low of lows) for (const high of highs) common += commonness((high << 4) | low);
+    product *= common;
+  }
+  return product;
+}
+
+const caseBit = 0x20;
+
+function isLower(byte: number): boolean {
+  return byte >= 0x61 && byte <= 0x7a;
+}
