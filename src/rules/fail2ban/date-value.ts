@@ -22,14 +22,14 @@ export function dateValue(
     return text === undefined ? undefined : decimal(text);
   };
   const nowWallMs = wallTimeOf(nowMs, wallClock);
-  const zone = fields.get('z') ?? fields.get('Z');
+  const zone = lastOf(fields, ['z', 'Z'])?.text;
   const zoneOffset = zone === undefined ? defaultZone : zoneMinutes(zone);
   if (zone !== undefined && zoneOffset === undefined) return undefined;
 
-  const written = yearOf(number('y'), number('Y'));
+  const written = yearOf(lastOf(fields, ['y', 'Y']));
   const year = written ?? new Date(nowWallMs).getUTCFullYear();
   const day = dayOf(fields, number, year, nowWallMs);
-  const hour = hourOf(number('H'), number('I'), fields.get('p'));
+  const hour = hourOf(lastOf(fields, ['H', 'I']), fields.get('p'));
   const minute = number('M') ?? 0;
   const second = number('S') ?? 0;
   // Python has no leap seconds either: such a date does not exist.
@@ -68,14 +68,30 @@ function digitValue(code: number): number {
   return (code - start) % 10;
 }
 
-function yearOf(short: number | undefined, long: number | undefined): number | undefined {
-  if (long !== undefined) return long;
-  return short === undefined ? undefined : short <= 2_000 ? short + 2_000 : short;
+interface Field {
+  readonly name: string;
+  readonly text: string;
 }
 
-function hourOf(hour: number | undefined, half: number | undefined, meridiem: string | undefined): number {
-  if (half === undefined) return hour ?? 0;
-  return (half % 12) + (meridiem?.toLowerCase() === 'pm' ? 12 : 0) + (half > 12 ? 24 : 0);
+/** Of several fields that say the same thing, the one that stands last in the pattern counts. */
+function lastOf(fields: ReadonlyMap<string, string>, names: readonly string[]): Field | undefined {
+  let last: Field | undefined;
+  for (const [name, text] of fields) if (names.includes(name)) last = { name, text };
+  return last;
+}
+
+function yearOf(field: Field | undefined): number | undefined {
+  if (field === undefined) return undefined;
+  const year = decimal(field.text);
+  return field.name === 'y' && year <= 2_000 ? year + 2_000 : year;
+}
+
+function hourOf(field: Field | undefined, meridiem: string | undefined): number {
+  if (field === undefined) return 0;
+  const hour = decimal(field.text);
+  if (field.name === 'H') return hour;
+  if (meridiem?.toLowerCase() === 'pm') return hour === 12 ? 12 : hour + 12;
+  return hour === 12 ? 0 : hour;
 }
 
 interface Day {
@@ -91,8 +107,8 @@ function dayOf(
   year: number,
   nowWallMs: number,
 ): Day | undefined {
-  const name = fields.get('b') ?? fields.get('B');
-  const month = name === undefined ? number('m') : monthIndex(name) + 1;
+  const named = lastOf(fields, ['m', 'b', 'B']);
+  const month = named === undefined ? undefined : named.name === 'm' ? decimal(named.text) : monthIndex(named.text) + 1;
   const day = number('d');
   if (month !== undefined && day !== undefined) {
     const ms = midnight(year, month, day);
@@ -114,9 +130,8 @@ function dayOf(
 /** Day of the year from a week (`%U` from Sunday, `%W` from Monday) and a weekday. */
 function ordinalOf(fields: ReadonlyMap<string, string>, number: (name: string) => number | undefined, firstMs: number): number | undefined {
   const week = number('U') ?? number('W');
-  const name = fields.get('a') ?? fields.get('A');
-  const digit = number('w');
-  const weekday = name === undefined ? (digit === undefined ? undefined : (digit + 6) % 7) : weekdayIndex(name);
+  const named = lastOf(fields, ['a', 'A', 'w']);
+  const weekday = named === undefined ? undefined : named.name === 'w' ? (decimal(named.text) + 6) % 7 : weekdayIndex(named.text);
   if (week === undefined || weekday === undefined) return undefined;
   const fromSunday = fields.has('U') ? 1 : 0;
   // 1970-01-01 was a Thursday, 3 counted from Monday.

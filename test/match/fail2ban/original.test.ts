@@ -70,8 +70,8 @@ function mutated(lines: readonly string[]): Arbitrary<string> {
       const instead = kind === 'replace' ? put : kind === 'repeat' ? piece + put + piece : piece.toUpperCase() + put;
       text = text.slice(0, at) + instead + text.slice(at + length);
     }
-    // Half a pair of surrogates cannot come out of UTF-8.
-    return text.toWellFormed();
+    // Half a pair of surrogates cannot come out of UTF-8, and a line does not hold what ends it.
+    return text.toWellFormed().replace(/[\r\n]+$/, '');
   });
 }
 
@@ -108,6 +108,8 @@ describe('the filters that the fail2ban package installs, on changed lines', { s
           verdict.kind !== 'failure'
             ? null
             : [verdict.id, verdict.timeMs === undefined ? null : verdict.timeMs / 1_000, captures(verdict.fields)];
+        // Python's engine takes ::ff:1 for 0.255.0.1, and would have another host banned.
+        if (expected !== null && verdict.kind === 'failure' && expected[2]['ip6'] === verdict.id && !expected[0].includes(':')) continue;
         const wanted = expected === null ? null : [parseAddress(expected[0]) ?? expected[0], expected[1], expected[2]];
         if (wanted !== null) failures++;
         try {
