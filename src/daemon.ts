@@ -220,6 +220,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     decider.breaker?.configure(after.breaker);
     label();
     pipeline.use(rulesOf(loaded));
+    sieve.use(usedFilters(loaded));
     pipeline.announce(decisions);
     pipeline.announce(decider.protect(protectionsOf(after, host), loadedMs));
     pipeline.changed();
