@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { parsePrefix, type Prefix } from '../model/address.ts';
@@ -16,7 +16,8 @@ export interface Store {
   /**
    * One transaction. Synchronous: some ten thousand rows take less than 50 ms, and the caller bounds how many it lets gather.
    *
-   * @throws {Error} disk full, read-only, corrupt. Nothing of the checkpoint is kept then: give it again later.
+   * @throws {Error} disk full, read-only, corrupt; or somebody removed or replaced the file while it was open, which SQLite itself does not
+   * notice. A file that was removed is made again, with all that it held. Nothing of the checkpoint is kept then: give it again later.
    */
   readonly commit: (checkpoint: Checkpoint) => void;
   readonly sizeBytes: () => number;
@@ -118,16 +119,40 @@ const sql = {
   putCursor: 'INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
 } as const;
 
-function wrap(database: DatabaseSync, path: string, trouble: string | undefined): Store {
-  const statements = Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, database.prepare(text)])) as Record<
-    keyof typeof sql,
-    StatementSync
-  >;
+type Statements = Record<keyof typeof sql, StatementSync>;
+
+function prepared(database: DatabaseSync): Statements {
+  return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, database.prepare(text)])) as Statements;
+}
+
+function wrap(first: DatabaseSync, path: string, trouble: string | undefined): Store {
+  let database = first;
+  let statements = prepared(database);
+  let opened = inodeOf(path);
+  const makeAgain = (): void => {
+    makeFolder(dirname(path));
+    const copy = `${path}.again`;
+    rmSync(copy, { force: true });
+    database.prepare('VACUUM INTO ?').run(copy);
+    database.close();
+    // What SQLite finds there it would take for the new file's own.
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true });
+    renameSync(copy, path);
+    database = open(path);
+    statements = prepared(database);
+    opened = inodeOf(path);
+  };
   return {
     path,
     trouble,
     load: () => load(database),
     commit: (checkpoint) => {
+      const found = inodeOf(path);
+      if (found !== opened) {
+        if (found !== undefined) throw new Error('another file was put in its place while it was open: restart to use that one');
+        makeAgain();
+        throw new Error('it was removed while it was open, and has been made again');
+      }
       database.exec('BEGIN IMMEDIATE');
       try {
         write(statements, checkpoint);
@@ -235,6 +260,11 @@ function finite(ms: number): number | null {
 
 function infinite(value: SQLOutputValue | undefined): number {
   return value === null || value === undefined ? Infinity : Number(value);
+}
+
+/** undefined: there is no such file, as with `:memory:`. */
+function inodeOf(path: string): bigint | undefined {
+  return path === ':memory:' ? undefined : statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 function size(path: string): number {

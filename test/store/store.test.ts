@@ -145,6 +145,36 @@ describe('the store', () => {
     store.close();
   });
 
+  for (const gone of [['sluice.db'], ['sluice.db', 'sluice.db-wal', 'sluice.db-shm']]) {
+    test(`${gone.join(', ')} removed while open: said once, and made again with all that it held`, () => {
+      const directory = mkdtempSync(join(folder, 'gone-'));
+      const path = join(directory, 'sluice.db');
+      const store = openStore(path, now);
+      store.commit({ ...nothing, bans: everything.bans });
+      for (const name of gone) rmSync(join(directory, name));
+      assert.throws(() => store.commit({ ...nothing, past: everything.past }), /removed while it was open, and has been made again/);
+      store.commit({ ...nothing, past: everything.past });
+      assert.equal(statSync(path).mode & 0o777, 0o640);
+      store.close();
+      const again = openStore(path, now);
+      assert.equal(again.trouble, undefined);
+      assert.equal(again.load().bans.length, 2);
+      assert.equal(again.load().past.length, 1);
+      again.close();
+      assert.deepEqual(readdirSync(directory), ['sluice.db']);
+    });
+  }
+
+  test('another file put in its place while open is said, and not written over', () => {
+    const path = join(mkdtempSync(join(folder, 'other-')), 'sluice.db');
+    const store = openStore(path, now);
+    store.commit(everything);
+    rmSync(path);
+    writeFileSync(path, 'a backup');
+    for (let n = 0; n < 2; n++) assert.throws(() => store.commit(everything), /another file was put in its place/);
+    assert.equal(readFileSync(path, 'utf8'), 'a backup');
+  });
+
   test('a path that cannot be written: in memory, and said', () => {
     const store = openStore('/proc/nowhere/sluice.db', now);
     assert.equal(store.path, ':memory:');
