@@ -66,7 +66,7 @@ export async function run(options: RunOptions): Promise<number> {
   reload = () => {
     void notifier
       .reloading()
-      .then(() => daemon.api.reload())
+      .then(() => daemon.api.reload({}))
       .then((reply) => {
         if (reply.outcome === 'refused') for (const mistake of reply.mistakes) log('error', mistake);
         else for (const warning of reply.warnings) log('warning', warning);

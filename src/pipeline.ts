@@ -86,7 +86,9 @@ export function createPipeline({ decider, events, counts, nowMs, mode, changed }
         );
         return 'own_host';
       }
-      const { detections, none } = rules.matcher.match(record);
+      const { detections, none, successes = [] } = rules.matcher.match(record);
+      // Whom nobody vouches for cannot make bans stop either.
+      if (record.trust === 'full') for (const address of successes) decider.breaker?.succeeded(address, nowMs());
       for (const each of none) events.unmatched(each);
       if (detections.length === 0) return undefined;
       const now = nowMs();

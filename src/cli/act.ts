@@ -1,4 +1,13 @@
-import { type AllowReply, type BanReply, type DisallowReply, maxTargets, type ReloadReply, type UnbanReply } from '../control/protocol.ts';
+import {
+  type AllowReply,
+  type BanReply,
+  type BreakerReply,
+  type ConfirmReply,
+  type DisallowReply,
+  maxTargets,
+  type ReloadReply,
+  type UnbanReply,
+} from '../control/protocol.ts';
 import { printable } from '../diagnostic.ts';
 import { parseDuration } from '../duration.ts';
 import type { Given } from './command.ts';
@@ -64,16 +73,47 @@ export async function allow(given: Given): Promise<number> {
 }
 
 export async function reload(given: Given): Promise<number> {
-  const reply = await daemonOf(given).post<ReloadReply>('/v1/reload', undefined);
+  const confirmMs = confirmTime(given);
+  const reply = await daemonOf(given).post<ReloadReply>('/v1/reload', confirmMs === undefined ? undefined : { confirmMs });
   if (given.on('json')) printJson(reply);
   else if (reply.outcome === 'refused') {
     process.stderr.write(`${reply.mistakes.join('\n')}\nNothing was changed: the daemon goes on with what it had.\n`);
   } else {
     for (const warning of reply.warnings) process.stderr.write(`${warning}\n`);
     process.stdout.write(`reloaded\n${reply.changes.map((change) => `  ${printable(change)}\n`).join('') || '  nothing differs\n'}`);
+    if (reply.goesBack !== undefined)
+      process.stdout.write(`the configuration before comes back at ${reply.goesBack}, unless you type: sluice confirm\n`);
   }
   return reply.outcome === 'refused' ? exit.unusable : exit.ok;
 }
+
+export async function confirm(given: Given): Promise<number> {
+  const reply = await daemonOf(given).post<ConfirmReply>('/v1/confirm', undefined);
+  if (given.on('json')) printJson(reply);
+  else if (reply.confirmed) process.stdout.write('confirmed: the configuration stays\n');
+  else process.stderr.write('nothing waits to be confirmed\n');
+  return reply.confirmed ? exit.ok : exit.nothing;
+}
+
+export async function resetBreaker(given: Given): Promise<number> {
+  const reply = await daemonOf(given).post<BreakerReply>('/v1/reset-breaker', undefined);
+  const { was } = reply;
+  if (given.on('json')) printJson(reply);
+  else if (was === null) process.stderr.write('bans had not stopped\n');
+  else process.stdout.write(`bans are made again; they had stopped at ${was.since}: ${printable(was.detail)}\n`);
+  return was === null ? exit.nothing : exit.ok;
+}
+
+/** @returns ms; undefined without --confirm */
+function confirmTime(given: Given): number | undefined {
+  const text = given.text('confirm');
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0 && ms <= longestConfirmMs) return ms;
+  throw new UsageError(`--confirm: "${printable(text.slice(0, 64))}" is not a length of time up to a day, such as 90s, 5m, 1h`);
+}
+
+const longestConfirmMs = 86_400_000;
 
 /** One request holds a thousand targets; the results come together again in the order asked. */
 async function inParts<T>(targets: readonly string[], ask: (part: readonly string[]) => Promise<readonly T[]>): Promise<readonly T[]> {

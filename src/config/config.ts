@@ -76,4 +76,13 @@ export interface Config {
   /** The enabled jails, in the order of the files. At least one. */
   readonly jails: readonly Jail[];
   readonly limits: Limits;
+  /** When new bans stop. */
+  readonly breaker: {
+    /** 0 to 1. */
+    readonly share: number;
+    readonly least: number;
+    readonly withinMs: number;
+    /** undefined: any number of bans. */
+    readonly rate: { readonly bans: number; readonly withinMs: number } | undefined;
+  };
 }

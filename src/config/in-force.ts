@@ -73,6 +73,12 @@ export function configInForce(config: Config, written: Written): readonly Config
   put(['limits', 'connections'], config.limits.connections);
   put(['limits', 'subjects'], config.limits.subjects);
   put(['limits', 'evidence'], formatSize(config.limits.evidenceBytes));
+  put(['breaker', 'clients'], config.breaker.share);
+  put(['breaker', 'least'], config.breaker.least);
+  put(['breaker', 'within'], exactDuration(config.breaker.withinMs));
+  const { rate } = config.breaker;
+  put(['breaker', 'rate', 'bans'], rate?.bans);
+  put(['breaker', 'rate', 'within'], rate === undefined ? undefined : exactDuration(rate.withinMs));
   return values;
 }
 

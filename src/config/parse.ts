@@ -77,6 +77,7 @@ function resolve(parts: Parts, context: ConfigContext): Config | undefined {
   const control = parts.take(entries.control, ['control']);
   const state = parts.take(entries.state, ['state']);
   const limits = parts.take(entries.limits, ['limits']);
+  const breaker = parts.take(entries.breaker, ['breaker']);
   const allowlist = resolveAllowlist(parts);
   if (parts.take(entries.fail2ban, ['fail2ban']) !== undefined) {
     parts.mistake(
@@ -87,6 +88,7 @@ function resolve(parts: Parts, context: ConfigContext): Config | undefined {
   }
   if (defaults === undefined || sources === undefined || enforce === undefined || metrics === undefined) return undefined;
   if (control === undefined || state === undefined || limits === undefined || allowlist === undefined) return undefined;
+  if (breaker === undefined) return undefined;
   return {
     sources,
     enforce: { mode: enforce.mode, setSize: enforce.set_size },
@@ -101,6 +103,12 @@ function resolve(parts: Parts, context: ConfigContext): Config | undefined {
       connections: limits.connections,
       subjects: limits.subjects,
       evidenceBytes: limits.evidence,
+    },
+    breaker: {
+      share: breaker.clients,
+      least: breaker.least,
+      withinMs: breaker.within,
+      rate: breaker.rate === undefined ? undefined : { bans: breaker.rate.bans, withinMs: breaker.rate.within },
     },
   };
 }

@@ -3,7 +3,7 @@ import { shown } from './values.ts';
 
 /** In ms. */
 export const second = 1_000;
-const minute = 60 * second;
+export const minute = 60 * second;
 const hour = 60 * minute;
 export const day = 24 * hour;
 export const week = 7 * day;

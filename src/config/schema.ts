@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Listen } from './config.ts';
 import { parseListen } from './listen.ts';
-import { KiB, list, MiB, means, second, section, week } from './schema-parts.ts';
+import { day, KiB, list, MiB, means, minute, second, section, week } from './schema-parts.ts';
 import { sources } from './schema-sources.ts';
 import { absolutePath, choice, decimal, duration, flag, network, type Read, shown, size, text, whole, word } from './values.ts';
 
@@ -179,6 +179,32 @@ export const schema = section({
           1_000_000,
         ),
         evidence: v.optional(means('Last lines kept for `sluice explain`, in memory.', size(MiB, 1_024 * MiB)), '64MiB'),
+      }),
+    ),
+    {},
+  ),
+  breaker: v.optional(
+    means(
+      'Stops new bans when they look like a mistake: an alarm is raised, bans in force stay, failures go on being counted, and `sluice reset-breaker` lets bans be made again. A restart does so too.',
+      section({
+        clients: v.optional(
+          means(
+            'They stop when they would cover more than this share of the clients that logged in lately (`success:` in a rule file). 1: never.',
+            decimal(0.01, 1),
+          ),
+          0.2,
+        ),
+        least: v.optional(means('Fewer such clients than this never stop them.', whole(1, 10_000, 'clients')), 5),
+        within: v.optional(means('What lately is.', duration(minute, week)), '1h'),
+        rate: v.optional(
+          means(
+            'They stop when there are more than so many in so long a time, whoever is banned. Unset: never, because a botnet of ten thousand hosts must be banned in seconds, and whoever has an IPv6 network could make bans stop at will.',
+            section({
+              bans: means('Bans of all jails together.', whole(1, 1_000_000, 'bans')),
+              within: v.optional(means('In so long a time.', duration(second, day)), '1m'),
+            }),
+          ),
+        ),
       }),
     ),
     {},

@@ -14,6 +14,11 @@ export const banBody = v.strictObject({ targets, jail: v.optional(v.string()), f
 export const unbanBody = v.union([v.strictObject({ targets }), v.strictObject({ all: v.literal(true) })]);
 export const allowBody = v.strictObject({ targets, forMs });
 export const disallowBody = v.strictObject({ targets });
+/** A day at most: whoever wants longer has confirmed. */
+export const reloadBody = v.optional(
+  v.strictObject({ confirmMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(86_400_000))) }),
+  {},
+);
 
 /**
  * Reads the JSON body of a request and checks it.
@@ -27,7 +32,8 @@ export async function readBody<TSchema extends v.GenericSchema>(
   let document: unknown;
   const text = (await readBytes(request)).toString('utf8');
   try {
-    document = JSON.parse(text);
+    // A request without a body asks for what the schema says then.
+    document = text === '' && v.is(schema, undefined) ? undefined : JSON.parse(text);
   } catch {
     throw new RefusalError('usage', 'the body is not JSON');
   }

@@ -5,7 +5,7 @@ import { parseAddress } from '../model/address.ts';
 import { didYouMean } from '../model/spelling.ts';
 import { createEventStream } from './event-stream.ts';
 import { type DaemonApi, RefusalError } from './protocol.ts';
-import { allowBody, banBody, disallowBody, parseTargets, readBody, unbanBody } from './request-body.ts';
+import { allowBody, banBody, disallowBody, parseTargets, readBody, reloadBody, unbanBody } from './request-body.ts';
 import { exactPrefix } from './target.ts';
 
 const limits = {
@@ -153,7 +153,16 @@ export function createAnswerer(
         sendJson(response, await daemon.disallow({ prefixes: parseTargets(body.targets).map(exactPrefix) }));
       },
     },
-    { method: 'POST', path: '/v1/reload', handle: async ({ response }) => sendJson(response, await daemon.reload()) },
+    {
+      method: 'POST',
+      path: '/v1/reload',
+      handle: async ({ request, response }) => {
+        const { confirmMs } = await readBody(request, reloadBody);
+        sendJson(response, await daemon.reload(confirmMs === undefined ? {} : { confirmMs }));
+      },
+    },
+    { method: 'POST', path: '/v1/confirm', handle: ({ response }) => sendJson(response, daemon.confirm()) },
+    { method: 'POST', path: '/v1/reset-breaker', handle: ({ response }) => sendJson(response, daemon.resetBreaker()) },
   ];
 
   return async (request, response) => {

@@ -6,6 +6,7 @@ import type { Protection } from '../model/protection.ts';
 import type { Trust } from '../model/record.ts';
 import { Allowlist } from './allowlist.ts';
 import type { ActiveBan } from './ban-book.ts';
+import { Breaker, type BreakerSettings } from './breaker.ts';
 import { banByHand, type BanOutcome, type BanRequest, manualJail } from './by-hand.ts';
 import { CheckpointParts } from './checkpoint-parts.ts';
 import { type AddressExplanation, explain } from './explanation.ts';
@@ -30,6 +31,8 @@ export interface DeciderLimits {
   readonly maxHistory: number;
   /** The last lines of all subjects. Low trust has a quarter of it beside that. */
   readonly evidenceBytes: number;
+  /** Absent: bans never stop (replay). */
+  readonly breaker?: BreakerSettings;
 }
 
 /** Bans ended by one call of `expire`, some 20 ms; the rest the next time. The kernel ends them on time in any case. */
@@ -57,6 +60,8 @@ export class Decider {
   #listed: readonly Protection[] = [];
   #neverBanned = new NeverBanned([]);
   readonly #counter = new RecordCounter();
+  /** What stops new bans of jails when they look like a mistake. */
+  readonly breaker: Breaker | undefined;
 
   /** @param manual how long bans by hand last, and with which prefix, where the request does not say; whether they only would be */
   constructor(jails: readonly Jail[], limits: DeciderLimits, manual: Pick<Jail, 'bantime' | 'prefix'> & Partial<Pick<Jail, 'observe'>>) {
@@ -72,7 +77,8 @@ export class Decider {
       const slot = this.#index.inLane(lane);
       if (slot !== undefined) this.#kernel.touch(slot.portsKey, slot.jail.ports, subject);
     };
-    this.#ledgers = { full: new Ledger(full, false, touched), low: new Ledger(low, true, touched) };
+    this.breaker = limits.breaker === undefined ? undefined : new Breaker(limits.breaker);
+    this.#ledgers = { full: new Ledger(full, false, touched, this.breaker), low: new Ledger(low, true, touched) };
     this.#kernel = new KernelView((portsKey, subject) => latestUntilMs(this.#ledgers.full, this.#index, portsKey, subject));
     this.#manual = { observe: false, ...manual, name: manualJail, filters: [], maxretry: 1, findtimeMs: 1, ports: { kind: 'all' } };
     this.#index = this.#indexOf(jails);

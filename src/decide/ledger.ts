@@ -4,6 +4,7 @@ import type { Ban, BanOrigin, Decision, UnbanReason } from '../model/decision.ts
 import { type ActiveBan, BanBook } from './ban-book.ts';
 import { BanHistory } from './ban-history.ts';
 import { banCount, banDurationMs } from './bantime.ts';
+import type { Breaker } from './breaker.ts';
 import { Evidence } from './evidence.ts';
 import type { HashSeed } from './half-sip-hash.ts';
 import type { JailSlot } from './jail-index.ts';
@@ -40,16 +41,21 @@ export class Ledger {
   /** Every ban of this ledger only would be. */
   readonly #wouldBe: boolean;
   readonly #kernelTouched: (slotLane: number, subject: Prefix) => void;
+  readonly #breaker: Breaker | undefined;
   readonly #scratch = newKey();
 
-  /** @param kernelTouched a real ban began or ended, in the jail with that lane */
-  constructor(limits: LedgerLimits, wouldBe: boolean, kernelTouched: (lane: number, subject: Prefix) => void) {
+  /**
+   * @param kernelTouched a real ban began or ended, in the jail with that lane
+   * @param breaker is asked before a jail bans; undefined: nobody is
+   */
+  constructor(limits: LedgerLimits, wouldBe: boolean, kernelTouched: (lane: number, subject: Prefix) => void, breaker?: Breaker) {
     this.windows = new WindowStore(limits);
     this.book = new BanBook(limits.seed, limits.maxBans);
     this.history = new BanHistory(limits.seed, limits.maxHistory);
     this.evidence = new Evidence(limits.evidenceBytes);
     this.#wouldBe = wouldBe;
     this.#kernelTouched = kernelTouched;
+    this.#breaker = breaker;
   }
 
   /**
@@ -84,8 +90,13 @@ export class Ledger {
       ignore(out, jail.name, subject, 'stale', 'the ban would be over already');
       return 'counted';
     }
-    this.windows.forget(key);
     const observe = jail.observe || this.#wouldBe;
+    const trip = observe ? undefined : this.#breaker?.refuses({ subject, address }, nowMs);
+    if (trip !== undefined) {
+      ignore(out, jail.name, subject, 'breaker', trip.detail);
+      return 'counted';
+    }
+    this.windows.forget(key);
     const ban: Ban = { jail: jail.name, subject, sinceMs: atMs, untilMs, count, origin: 'jail', observe, address };
     this.enter(lane, ban, failures, nowMs, out);
     out.push({ kind: 'ban', jail: jail.name, subject, address, failures, ban });
@@ -216,7 +227,7 @@ export class Ledger {
 /** Mapped lengths of IPv4 begin here. */
 const ipv4Offset = 96;
 
-function ignore(out: Decision[], jail: string, subject: Prefix, because: 'banned' | 'stale', detail: string): 'ignored' {
+function ignore(out: Decision[], jail: string, subject: Prefix, because: 'banned' | 'stale' | 'breaker', detail: string): 'ignored' {
   out.push({ kind: 'ignore', jail, subject, because, detail });
   return 'ignored';
 }

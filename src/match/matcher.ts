@@ -69,7 +69,10 @@ export function createMatcher(filters: readonly Filter[], limits: MatchLimits = 
       if ('kind' in found) none.push(found);
       else detections.push(found);
     }
-    return detections.length === 0 && none.length === 0 ? nothing : { detections, none };
+    if (detections.length > 0 || none.length > 0) return { detections, none };
+    // Whoever was counted just now is not welcome.
+    const successes = chosen.flatMap((runner) => runner.success(record, text) ?? []);
+    return successes.length === 0 ? nothing : { detections, none, successes };
   };
   return { match, evicted: () => runners.reduce((sum, runner) => sum + runner.evicted(), 0) };
 }
@@ -92,8 +95,8 @@ function gateOf(runners: readonly FilterRunner[]): RegExp | undefined {
   return heads.size === 0 ? undefined : new RegExp([...heads].map((head) => `(?:${head})`).join('|'), 'y');
 }
 
-function allPatterns({ patterns, except, remember }: Filter): readonly Pattern[] {
-  return [...patterns, ...except, ...remember.map((memory) => memory.pattern)];
+function allPatterns({ patterns, except, remember, success = [] }: Filter): readonly Pattern[] {
+  return [...patterns, ...except, ...remember.map((memory) => memory.pattern), ...success];
 }
 
 /** One filter with what it remembers. */
@@ -124,6 +127,17 @@ class FilterRunner {
       const address = found.address === undefined ? this.recall(record, pattern, found.captures) : parseAddress(found.address);
       if (address === undefined) return { kind: 'no_address', filter, pattern: name };
       return { filter, pattern: name, address, captures: found.captures, follows };
+    }
+    return undefined;
+  }
+
+  /** The client that this tells to be welcome. */
+  success(record: LogRecord, text: string): Address | undefined {
+    const { success } = this.filter;
+    if (success === undefined || (record.origin.kind === 'journal' && !journalFits(this.journal, record.trusted))) return undefined;
+    for (const pattern of success) {
+      const found = pattern.match(text)?.address;
+      if (found !== undefined) return parseAddress(found);
     }
     return undefined;
   }

@@ -25,7 +25,7 @@ export interface JailMetrics {
   readonly evictions: Counter;
 }
 
-const ignoreReasons: Record<IgnoreReason, true> = { protected: true, banned: true, stale: true, duplicate: true };
+const ignoreReasons: Record<IgnoreReason, true> = { protected: true, banned: true, stale: true, duplicate: true, breaker: true };
 const unbanReasons: Record<UnbanReason, true> = { expired: true, manual: true, allowlist: true, evicted: true, jail_removed: true };
 const origins: Record<BanOrigin, true> = { jail: true, manual: true, import: true };
 const families: Record<Family, true> = { ipv4: true, ipv6: true };

@@ -83,6 +83,8 @@ export interface Metrics {
   readonly bounds: Readonly<Record<BoundName, Counter>>;
   readonly jails: Readonly<Record<JailState, Gauge>>;
   readonly store: { readonly sizeBytes: Gauge; readonly errors: Counter };
+  /** What stops new bans that look like a mistake. */
+  readonly breaker: { readonly open: Gauge; readonly trips: Readonly<Record<'clients' | 'rate', Counter>> };
   /** The wall clock was set by more than a moment. */
   readonly clockJumps: Counter;
   /** A load of the configuration, at start or by reload. */
@@ -146,6 +148,15 @@ export function createMetrics({ version, node, commit }: { version: string; node
     store: {
       sizeBytes: series.gauge('sluice_store_size_bytes', 'Size of the database with its journal.'),
       errors: series.counter('sluice_store_errors_total', 'Transactions of the database that failed.'),
+    },
+    breaker: {
+      open: series.gauge('sluice_breaker_open', '1 if no new bans are made because they looked like a mistake.'),
+      trips: permanent.counters(
+        series.counterFamily('sluice_breaker_trips_total', 'Times the breaker stopped new bans, by reason.'),
+        'reason',
+        { clients: true, rate: true },
+        {},
+      ),
     },
     clockJumps: series.counter('sluice_clock_jumps_total', 'Times the wall clock was set.'),
     configLoaded: (good, atMs) => {

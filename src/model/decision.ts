@@ -34,8 +34,8 @@ export interface Ban {
   readonly address?: Address;
 }
 
-/** Closed set: the label of sluice_jail_ignored_total. */
-export type IgnoreReason = 'protected' | 'banned' | 'stale' | 'duplicate';
+/** Closed set: the label of sluice_jail_ignored_total. `breaker`: new bans have stopped; the failure counts all the same. */
+export type IgnoreReason = 'protected' | 'banned' | 'stale' | 'duplicate' | 'breaker';
 
 /** Closed set: the label of sluice_unbans_total. */
 export type UnbanReason = 'expired' | 'manual' | 'allowlist' | 'evicted' | 'jail_removed';

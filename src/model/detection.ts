@@ -19,4 +19,6 @@ export type NoDetection =
 export interface Recognised {
   readonly detections: readonly Detection[];
   readonly none: readonly NoDetection[];
+  /** Clients that proved to be welcome (`success:` of a rule file); absent: none. */
+  readonly successes?: readonly Address[];
 }

@@ -52,4 +52,6 @@ export interface Filter {
   readonly patterns: readonly Pattern[];
   readonly except: readonly Pattern[];
   readonly remember: readonly Memory[];
+  /** What tells of a client that is welcome: for the breaker (decide/breaker.ts), never a failure. */
+  readonly success?: readonly Pattern[];
 }

@@ -194,7 +194,15 @@ export function createSampleDaemon(replaced: Partial<DaemonApi> = {}): SampleDae
         results: request.prefixes.map((each) => ({ target: each, prefix: each, removed: each.startsWith('2001:') })),
       });
     },
-    reload: () => Promise.resolve({ outcome: 'reloaded', changes: ['jail ssh is new'], warnings: [] }),
+    reload: ({ confirmMs }) =>
+      Promise.resolve({
+        outcome: 'reloaded',
+        changes: ['jail ssh is new'],
+        warnings: [],
+        ...(confirmMs === undefined ? {} : { goesBack: at(sampleNowMs + confirmMs) }),
+      }),
+    confirm: () => ({ confirmed: true }),
+    resetBreaker: () => ({ was: { since: at(sampleNowMs), detail: '6 of 20 clients that had logged in lately would be banned' } }),
     ...replaced,
   };
   return { api, feed, calls, bans };

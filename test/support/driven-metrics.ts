@@ -70,9 +70,16 @@ export function drive(metrics: Metrics): void {
   metrics.kernel.reconciled(nowMs);
   metrics.kernel.repairs.inc();
   metrics.kernel.enforcing.set(1);
-  for (const counter of [...Object.values(metrics.bounds), metrics.store.errors, metrics.clockJumps]) counter.inc();
+  for (const counter of [
+    ...Object.values(metrics.bounds),
+    metrics.store.errors,
+    metrics.clockJumps,
+    ...Object.values(metrics.breaker.trips),
+  ])
+    counter.inc();
   metrics.jails.enforce.set(2);
   metrics.jails.observe.set(1);
+  metrics.breaker.open.set(1);
   metrics.store.sizeBytes.set(1_000_000);
   metrics.configLoaded(true, nowMs);
 }

@@ -31,7 +31,7 @@ export interface RuleFile {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-const keys = ['filter', 'about', 'programs', 'journal', 'ports', 'cut', 'patterns', 'except', 'remember', 'tests'];
+const keys = ['filter', 'about', 'programs', 'journal', 'ports', 'cut', 'patterns', 'except', 'remember', 'success', 'tests'];
 const patternKeys = ['pattern', 'regex', 'address', 'follows', 'unproved'];
 /** Keys of a jail, which people look for here. */
 const jailKeys: ReadonlyMap<string, string> = new Map(
@@ -81,6 +81,7 @@ class RuleReader {
     this.cutBytes = yaml.integer(value('cut'), '"cut"', 100, 8_192);
     this.memories = yaml.mapping(value('remember'), '"remember"', undefined).flatMap((entry) => this.memory(entry));
     const patterns = yaml.mapping(value('patterns'), '"patterns"', undefined).flatMap((entry) => this.pattern(entry));
+    const success = yaml.sequence(value('success'), '"success"').flatMap((node, index) => this.success(node, index));
     const except = yaml.sequence(value('except'), '"except"').flatMap((node, index) => this.exception(node, index));
     const tests = readTests(
       yaml,
@@ -92,7 +93,7 @@ class RuleReader {
     const filter: Filter | undefined =
       broken || name === undefined || ports === undefined
         ? undefined
-        : { name, about, programs, journal, ports, patterns, except, remember: this.memories };
+        : { name, about, programs, journal, ports, patterns, except, remember: this.memories, success };
     const { file, vouched, unproved } = this;
     const diagnostics = yaml.diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);
     return { file, filter, tests, vouched, unproved, diagnostics };
@@ -215,6 +216,11 @@ class RuleReader {
       this.yaml.report(placed.node, message, undefined, 'warning');
     }
     return [pattern];
+  }
+
+  /** Proved like a pattern: nobody can have somebody else taken for welcome. */
+  private success(node: Node, index: number): readonly Pattern[] {
+    return this.compiled(`success-${index + 1}`, this.yaml.text(node, 'a success'), { kind: 'own' }, false);
   }
 
   private exception(node: Node, index: number): readonly Pattern[] {

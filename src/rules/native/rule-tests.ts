@@ -12,7 +12,7 @@ import type { YamlReader } from './yaml-reader.ts';
 export interface RuleTest {
   /** Log lines, or messages alone. The last one is judged; those before it are what `remember:` needs. */
   readonly lines: readonly string[];
-  /** undefined: nothing may match. */
+  /** `success`: one of those patterns fits. undefined: nothing may match. */
   readonly matches: string | undefined;
   /** undefined: the test does not say. */
   readonly address: Address | undefined;
@@ -38,8 +38,8 @@ export function readTests(yaml: YamlReader, node: Node | undefined, patterns: re
     if (values.get('line') === undefined) yaml.report(entry, 'this test has no line');
     if (values.get('matches') === undefined)
       yaml.report(entry, 'this test does not say what matches', 'write "matches: NAME" of a pattern, or "matches: nothing"');
-    if (matches !== undefined && matches.text !== 'nothing' && !patterns.includes(matches.text)) {
-      yaml.report(matches.node, `no pattern is named "${matches.text}"${didYouMean(matches.text, [...patterns, 'nothing'])}`);
+    if (matches !== undefined && matches.text !== 'nothing' && matches.text !== success && !patterns.includes(matches.text)) {
+      yaml.report(matches.node, `no pattern is named "${matches.text}"${didYouMean(matches.text, [...patterns, 'nothing', success])}`);
     }
     const address = named === undefined ? undefined : parseAddress(named.text);
     if (named !== undefined && address === undefined) yaml.report(named.node, `"${named.text}" is not an address`);
@@ -49,6 +49,9 @@ export function readTests(yaml: YamlReader, node: Node | undefined, patterns: re
     return [{ lines, matches: matches.text === 'nothing' ? undefined : matches.text, address, place: yaml.placeOf(line.node) }];
   });
 }
+
+/** What a test says of a line that tells of a welcome client. */
+const success = 'success';
 
 /** Runs the tests of one filter. @returns one diagnostic for each that fails */
 export function runRuleTests(filter: Filter, tests: readonly RuleTest[], recognise: RecogniseLines): readonly Diagnostic[] {
@@ -60,9 +63,10 @@ export function runRuleTests(filter: Filter, tests: readonly RuleTest[], recogni
 
 function judge(
   test: RuleTest,
-  { detections, none }: Recognised,
+  { detections, none, successes = [] }: Recognised,
 ): { readonly message: string; readonly help: string | undefined } | undefined {
   const [found] = detections;
+  const [welcome] = successes;
   const [silent] = none;
   const why =
     silent === undefined
@@ -70,10 +74,11 @@ function judge(
       : silent.kind === 'except'
         ? 'an exception took it'
         : `${silent.pattern} fits, and no address is remembered for it`;
-  const got = found === undefined ? 'nothing' : found.pattern;
+  const got = found?.pattern ?? (welcome === undefined ? 'nothing' : success);
   const wanted = test.matches ?? 'nothing';
   if (got !== wanted)
     return { message: `this line should match ${wanted}, and ${got === 'nothing' ? 'nothing does' : `${got} does`}`, help: why };
-  if (found === undefined || test.address === undefined || found.address === test.address) return undefined;
-  return { message: `this line should name ${test.address}, and names ${found.address}`, help: undefined };
+  const named = found?.address ?? welcome;
+  if (named === undefined || test.address === undefined || named === test.address) return undefined;
+  return { message: `this line should name ${test.address}, and names ${named}`, help: undefined };
 }
