@@ -154,6 +154,8 @@ function merged(files: readonly IniFile[], problems: readonly IniMistake[]): Lay
       const existing = sections.get(name);
       const target = existing ?? new Map<string, SourcedText>();
       if (existing === undefined) sections.set(name, target);
+      // A section that two files have is known as it was, even if no key of it changed: then known/NAME is that of DEFAULT.
+      else knownOf(known, name);
       for (const [plain, value] of values) {
         const key = plain + condition;
         const before = existing?.get(key);

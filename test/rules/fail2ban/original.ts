@@ -46,11 +46,15 @@ export async function readOriginal(dir: string): Promise<OriginalReading> {
   }
   const converting = run(python, ['-c', literalsToJson], { maxBuffer: 1 << 26 });
   converting.child.stdin?.end(dump.stdout);
-  const commands: unknown = JSON.parse((await converting).stdout);
-  if (!Array.isArray(commands)) throw new Error('fail2ban-client -d printed no list');
+  return { kind: 'jails', jails: obeyAll(JSON.parse((await converting).stdout)), log: dump.stderr };
+}
+
+/** The jails that a list of commands comes to. */
+export function obeyAll(commands: unknown): Readonly<Record<string, OriginalJail>> {
+  if (!Array.isArray(commands)) throw new Error('fail2ban printed no list of commands');
   const jails: Record<string, OriginalJail> = {};
   for (const command of commands) obey(jails, command as readonly unknown[]);
-  return { kind: 'jails', jails, log: dump.stderr };
+  return jails;
 }
 
 function emptyJail(backend: string): OriginalJail {
@@ -97,7 +101,7 @@ function obey(jails: Record<string, OriginalJail>, [verb, name, ...rest]: readon
     case 'action': {
       const pairs = (verb === 'multi-set' ? values[1] : [values.slice(1)]) as readonly (readonly unknown[])[];
       const action = jail.actions[String(values[0])] ?? {};
-      for (const [option, value] of pairs) action[String(option)] = String(value);
+      for (const [option, value] of pairs) if (value !== null) action[String(option)] = String(value);
       break;
     }
     default:
@@ -109,10 +113,16 @@ function pythonModule(path: string, parameters: string): Record<string, string> 
   return { '.py': path.slice(path.lastIndexOf('/') + 1), parameters: JSON.stringify(JSON.parse(parameters)) };
 }
 
-/** Without what makes no difference: the order of files, a default that is said, an empty expression. */
+/** Without what makes no difference: the order of files, a default that is said, an empty expression, space around patterns of dates. */
 export function normal(jail: OriginalJail): OriginalJail {
-  const said = Object.entries(jail.set).filter(([key, value]) => value !== '' || !['prefregex', 'datepattern'].includes(key));
-  return { ...jail, logpath: jail.logpath.toSorted(), set: { maxlines: 1, ...Object.fromEntries(said) } };
+  const { datepattern, ...rest } = jail.set;
+  const dates = String(datepattern ?? '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join('\n');
+  const said = Object.entries(rest).filter(([key, value]) => key !== 'prefregex' || value !== '');
+  return { ...jail, logpath: jail.logpath.toSorted(), set: { maxlines: 1, datepattern: dates, ...Object.fromEntries(said) } };
 }
 
 /**
