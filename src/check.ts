@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { CheckOptions } from './cli/options.ts';
 import { exit } from './cli/exit.ts';
 import { type Diagnostic, formatDiagnostic } from './diagnostic.ts';
@@ -25,6 +26,11 @@ export async function check({ config, ruleFiles, json }: CheckOptions): Promise<
 }
 
 function readRules(paths: readonly string[]): LoadedRules | string {
+  for (const path of paths) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return `${path}: there is no such file; name a rule file, or none to check the configuration and all rules`;
+    if (found.isDirectory()) return `${path} is a directory: name the rule files in it`;
+  }
   try {
     return loadRuleFiles(paths);
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Address } from '../model/address.ts';
+import { type Address, parseAddress } from '../model/address.ts';
 import type { LogRecord } from '../model/record.ts';
 
 /** What tells this host's own lines from those of others. */
@@ -22,22 +22,21 @@ export function comesOtherwise(record: Pick<LogRecord, 'origin' | 'hostname' | '
   const { origin } = record;
   switch (origin.kind) {
     case 'journal':
-      return host.own !== 'journal' && isOwnName(record.hostname, host.hostname);
+      return host.own !== 'journal' && isOwnName(record.hostname, host);
     case 'file':
       return (
-        host.own !== 'files' &&
-        !host.headerless.has(record.source) &&
-        record.hostname !== undefined &&
-        isOwnName(record.hostname, host.hostname)
+        host.own !== 'files' && !host.headerless.has(record.source) && record.hostname !== undefined && isOwnName(record.hostname, host)
       );
     case 'syslog':
-      return host.own !== 'syslog' && host.isOwnAddress(origin.peer) && isOwnName(record.hostname, host.hostname);
+      return host.own !== 'syslog' && host.isOwnAddress(origin.peer) && isOwnName(record.hostname, host);
   }
 }
 
-/** No name: whoever wrote it is on this machine. */
-function isOwnName(claimed: string | undefined, hostname: string): boolean {
-  return claimed === undefined || firstLabel(claimed) === firstLabel(hostname) || claimed === 'localhost';
+/** No name: whoever wrote it is on this machine. An address: what rsyslog puts where a sender's name is not known. */
+function isOwnName(claimed: string | undefined, { hostname, isOwnAddress }: OwnHost): boolean {
+  if (claimed === undefined || firstLabel(claimed) === firstLabel(hostname) || claimed === 'localhost') return true;
+  const address = parseAddress(claimed);
+  return address !== undefined && isOwnAddress(address);
 }
 
 function firstLabel(name: string): string {
