@@ -101,7 +101,7 @@ function obey(jails: Record<string, OriginalJail>, [verb, name, ...rest]: readon
     case 'action': {
       const pairs = (verb === 'multi-set' ? values[1] : [values.slice(1)]) as readonly (readonly unknown[])[];
       const action = jail.actions[String(values[0])] ?? {};
-      for (const [option, value] of pairs) if (value !== null) action[String(option)] = String(value);
+      for (const [option, value] of pairs) if (typeof value === 'string' || typeof value === 'boolean') action[String(option)] = `${value}`;
       break;
     }
     default:
@@ -116,7 +116,7 @@ function pythonModule(path: string, parameters: string): Record<string, string> 
 /** Without what makes no difference: the order of files, a default that is said, an empty expression, space around patterns of dates. */
 export function normal(jail: OriginalJail): OriginalJail {
   const { datepattern, ...rest } = jail.set;
-  const dates = String(datepattern ?? '')
+  const dates = (typeof datepattern === 'string' ? datepattern : '')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
