@@ -68,7 +68,7 @@ export async function run(options: RunOptions): Promise<number> {
       .reloading()
       .then(() => daemon.api.reload({}))
       .then((reply) => {
-        if (reply.outcome === 'refused') for (const mistake of reply.mistakes) log('error', mistake);
+        if (reply.outcome === 'refused') for (const line of reply.mistakes.flatMap((mistake) => mistake.split('\n'))) log('error', line);
         else for (const warning of reply.warnings) log('warning', warning);
         return notifier.ready('running');
       });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { printable } from '../diagnostic.ts';
-import { parseAddress } from '../model/address.ts';
+import { parseAddress, splitPrefix } from '../model/address.ts';
 import { didYouMean } from '../model/spelling.ts';
 import { createEventStream } from './event-stream.ts';
 import { type DaemonApi, RefusalError } from './protocol.ts';
@@ -142,7 +142,12 @@ export function createAnswerer(
       path: '/v1/allow',
       handle: async ({ request, response }) => {
         const body = await readBody(request, allowBody);
-        sendJson(response, await daemon.allow({ prefixes: parseTargets(body.targets).map(exactPrefix), forMs: body.forMs ?? Infinity }));
+        const prefixes = parseTargets(body.targets).map(exactPrefix);
+        const all = prefixes.find((prefix) => splitPrefix(prefix).length === 0);
+        // The configuration refuses it as well.
+        if (all !== undefined)
+          throw new RefusalError('usage', `${all} is every address: nobody would ever be banned. To lift all bans: sluice unban --all`);
+        sendJson(response, await daemon.allow({ prefixes, forMs: body.forMs ?? Infinity }));
       },
     },
     {

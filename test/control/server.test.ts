@@ -106,6 +106,19 @@ describe('what acts reaches the daemon parsed', () => {
     ]);
   });
 
+  for (const everything of ['0.0.0.0/0', '::/0']) {
+    test(`allow ${everything} is refused: nobody would ever be banned; taking it back is not`, async (t) => {
+      const daemon = createSampleDaemon();
+      const { socketPath } = await serve(t, daemon.api);
+      const body = JSON.stringify({ targets: ['192.0.2.1', everything] });
+      const { status, text } = await exchange(socketPath, { method: 'POST', path: '/v1/allow', body });
+      assert.equal(status, 400);
+      assert.match(text, /is every address: nobody would ever be banned/);
+      assert.deepEqual(daemon.calls, []);
+      assert.equal((await exchange(socketPath, { method: 'POST', path: '/v1/disallow', body })).status, 200);
+    });
+  }
+
   test('a reply comes when the daemon has done it, not before', async (t) => {
     const asked = Promise.withResolvers<void>();
     const done = Promise.withResolvers<{ results: [] }>();
