@@ -6,8 +6,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createClient } from '../../src/control/client.ts';
-import type { BanList } from '../../src/control/protocol.ts';
+import { type ControlClient, createClient } from '../../src/control/client.ts';
+import type { BanList, Status } from '../../src/control/protocol.ts';
 import { formatSubject } from '../../src/model/address.ts';
 import type { Namespace } from '../support/netns.ts';
 
@@ -29,6 +29,11 @@ export interface Life {
   readonly bans: () => Promise<BanList['bans']>;
   /** Resolves once both jails hold the address. @throws after a minute, with the log */
   readonly untilBanned: (address: string) => Promise<void>;
+  /** Resolves once something was read. */
+  readonly untilRead: () => Promise<void>;
+  /** Asks for its status until it fits. @throws after a minute, with the last one and the log */
+  readonly status: (fits: (status: Status) => boolean) => Promise<Status>;
+  readonly ask: ControlClient;
   readonly pid: number;
   readonly end: (signal: 'SIGKILL' | 'SIGTERM') => Promise<number | null>;
 }
@@ -41,19 +46,34 @@ export interface Stored {
   readonly windows: readonly string[];
 }
 
-/** @param host the namespace in which it bans; undefined: it runs here and observes */
-export function livesIn(directory: string, yaml: string, host: Namespace | undefined): Lives {
+/**
+ * @param host the namespace in which it bans; undefined: it runs here and observes
+ * @param under a command that runs the daemon, such as `prlimit --nofile=64`; `environment` goes with it
+ */
+export function livesIn(
+  directory: string,
+  yaml: string,
+  host: Namespace | undefined,
+  { under = [], environment = {} }: { readonly under?: readonly string[]; readonly environment?: NodeJS.ProcessEnv } = {},
+): Lives {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const config = join(directory, 'sluice.yaml');
   const socket = join(directory, 'run', 'control.sock');
   const database = join(directory, 'sluice.db');
   const mode = host === undefined ? 'enforce: { mode: observe }' : '';
   writeFileSync(config, `${yaml}\n${mode}\nmetrics: off\ncontrol: { socket: ${socket} }\nstate: { path: ${database} }\n`);
-  const [file, ...args] = [...(host === undefined ? [] : ['nsenter', `--net=/run/netns/${host.name}`]), sluice, 'run', '-c', config];
+  const [file, ...args] = [
+    ...(host === undefined ? [] : ['nsenter', `--net=/run/netns/${host.name}`]),
+    ...under,
+    sluice,
+    'run',
+    '-c',
+    config,
+  ];
   return {
     begin: () => {
       // nsenter and the scripts replace themselves: the process that is killed is the daemon itself.
-      const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...environment } });
       return lifeOf(child, socket);
     },
     stored: () => readStored(database),
@@ -76,10 +96,23 @@ function lifeOf(child: ChildProcess, socket: string): Life {
   ready.catch(() => undefined); // many are killed before
   const client = createClient([socket]);
   const bans = async () => (await client.get<BanList>('/v1/bans')).bans;
+  const status: Life['status'] = async (fits) => {
+    await ready;
+    const endMs = Date.now() + patienceMs;
+    for (;;) {
+      const now = await client.get<Status>('/v1/status');
+      if (fits(now)) return now;
+      if (Date.now() > endMs) throw new Error(`the status is not as wanted: ${JSON.stringify(now)}\nlog:\n${log()}`);
+      await pause(20); // counters tell nobody when they move
+    }
+  };
   return {
     ready,
     log,
     bans,
+    status,
+    untilRead: async () => void (await status(({ sources }) => sources.some(({ records }) => records > 0))),
+    ask: client,
     pid,
     untilBanned: async (address) => {
       await ready;
