@@ -1,9 +1,8 @@
 import { exit } from './cli/exit.ts';
-import type { TestOptions, Wanted } from './cli/options.ts';
+import type { Foreign, TestOptions, Wanted } from './cli/options.ts';
 import { formatDiagnostic, printable } from './diagnostic.ts';
 import { findFilter } from './find-filter.ts';
 import { createMatcher, type Matcher } from './match/matcher.ts';
-import type { Recognised } from './model/detection.ts';
 import type { Filter } from './model/filter.ts';
 import type { LogRecord, Message, TrustedFields } from './model/record.ts';
 import { siftRegion, splitRegion } from './receive/log-regions.ts';
@@ -15,31 +14,53 @@ import { parsePattern } from './rules/native/pattern-syntax.ts';
 
 import { needlesOf } from './sieve/needles.ts';
 import { createSieve } from './sieve/sieve.ts';
-import { jsonReport, type Report, textReport } from './test-report.ts';
+import { jsonReport, type Report, type Result, textReport } from './test-report.ts';
 
 /** `sluice test`: which lines of a log a filter or a pattern matches. Exit 5 if none. */
 export async function testCommand({ logs, wanted, nowMs, missed, json }: TestOptions): Promise<number> {
-  const found = wantedFilter(wanted);
-  if ('mistakes' in found) {
-    process.stderr.write(`${found.mistakes}\n`);
+  const tester = await openTester(wanted);
+  if ('mistakes' in tester) {
+    process.stderr.write(`${tester.mistakes}\n`);
     return exit.unusable;
   }
-  const output = json ? jsonReport() : textReport(found.filter, missed);
+  const report = json ? jsonReport() : textReport(tester.patterns, missed);
   let trouble = false;
   for (const name of logs) {
-    output.log(name, logs.length > 1);
+    report.log(name, logs.length > 1);
     const place = placeOfLog(name);
     const why =
       place === undefined
         ? `${name}: there is no such file, and it is no log line (that has a space)`
-        : await testLog(place, found, nowMs ?? endOfLog(place) ?? Date.now(), output);
+        : await tester.run(place, nowMs ?? endOfLog(place) ?? Date.now(), report);
     if (why === undefined) continue;
     process.stderr.write(`sluice test: ${printable(why)}\n`);
     trouble = true;
   }
-  const matched = output.end();
+  const matched = report.end();
   if (trouble) return exit.failed;
   return matched === 0 ? exit.nothing : exit.ok;
+}
+
+/** Runs one log through what is looked for. */
+interface Tester {
+  readonly patterns: readonly { readonly name: string; readonly follows: boolean }[];
+  /** @returns why the log could not be read to its end */
+  readonly run: (place: LogPlace, nowMs: number, report: Report) => Promise<string | undefined>;
+}
+
+async function openTester(wanted: Wanted): Promise<Tester | { readonly mistakes: string }> {
+  if (wanted.kind === 'regex' || wanted.kind === 'fail2ban') {
+    // Loaded here: nobody else pays for fail2ban's dialect.
+    const { openForeign, testForeign } = await import('./test-fail2ban.ts');
+    const foreign = openForeign(wanted);
+    if ('mistakes' in foreign) return foreign;
+    const run: Tester['run'] = (place, endMs, report) => testForeign(place, foreign, { nowMs: endMs, noDate: wanted.noDate, report });
+    return { patterns: [], run };
+  }
+  const found = wantedFilter(wanted);
+  return 'mistakes' in found
+    ? found
+    : { patterns: found.filter.patterns, run: (place, endMs, report) => testLog(place, found, endMs, report) };
 }
 
 /** What is looked for. `anyProgram`: a pattern that was typed has no programs; it is tried on every message. */
@@ -48,7 +69,7 @@ interface Found {
   readonly anyProgram: boolean;
 }
 
-function wantedFilter(wanted: Wanted): Found | { readonly mistakes: string } {
+function wantedFilter(wanted: Exclude<Wanted, Foreign>): Found | { readonly mistakes: string } {
   if (wanted.kind === 'filter') {
     const found = findFilter(wanted.spec);
     // Who is welcome is no matter here, and would make many lines worth a look.
@@ -89,9 +110,16 @@ async function testLog(place: LogPlace, { filter, anyProgram: any }: Found, nowM
   const clock = { nowMs, timezone: 'local' };
   const matcher: Matcher = createMatcher([filter]);
   const judge = (number: number, text: string, message: Message | undefined, trusted: TrustedFields | undefined): void => {
-    if (message === undefined) return report.line(number, text, undefined, nothing);
+    if (message === undefined) return report.line(number, text, [], false);
     const record = recordOf(any ? { ...message, appName: anyProgram } : message, 'test', nowMs);
-    report.line(number, text, message, matcher.match(trusted === undefined || any ? record : fromJournal(record, trusted)));
+    const { detections, none } = matcher.match(trusted === undefined || any ? record : fromJournal(record, trusted));
+    const timeMs = message.stamp?.ms;
+    report.line(
+      number,
+      text,
+      detections.length === 0 ? noResults : detections.map((found) => ({ ...found, id: found.address, timeMs })),
+      none.length > 0,
+    );
   };
   // A line given by hand may be the message alone: take it for one of the filter's.
   const bare = (text: string): Message | undefined => (place.kind === 'line' ? bareMessage(text, filter.programs[0] ?? '') : undefined);
@@ -126,4 +154,4 @@ function fromJournal(record: LogRecord, trusted: TrustedFields): LogRecord {
   return { ...record, trusted, origin: { kind: 'journal', cursor: '', realtimeMs: record.receivedMs } };
 }
 
-const nothing: Recognised = { detections: [], none: [] };
+const noResults: readonly Result[] = [];

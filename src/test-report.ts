@@ -1,13 +1,24 @@
 import { once } from 'node:events';
 import { printable } from './diagnostic.ts';
-import type { Recognised } from './model/detection.ts';
-import type { Filter } from './model/filter.ts';
-import type { Message, Stamp } from './model/record.ts';
+
+/** What a filter found in a line. */
+export interface Result {
+  readonly filter: string;
+  readonly pattern: string;
+  /** What would be banned: an address, or whatever the filter took for an id. */
+  readonly id: string;
+  readonly address: string | undefined;
+  /** ms since the epoch. */
+  readonly timeMs: number | undefined;
+  readonly captures: ReadonlyMap<string, unknown>;
+  readonly follows: boolean;
+}
 
 /** Where the results go, line by line. */
 export interface Report {
   readonly log: (name: string, several: boolean) => void;
-  readonly line: (number: number, text: string, message: Message | undefined, recognised: Recognised) => void;
+  /** @param ignored it fits nothing, but an exception; or it names nobody */
+  readonly line: (number: number, text: string, results: readonly Result[], ignored: boolean) => void;
   /** Between lines: writes what there is to write. @returns if it has to be waited for */
   readonly flush: () => Promise<void> | undefined;
   /** Lines that cannot match. */
@@ -28,7 +39,7 @@ export function jsonReport(): Report {
   let out = '';
   let lastMs = NaN;
   let lastTime = 'null';
-  const timeOf = ({ ms }: Stamp): string => {
+  const timeOf = (ms: number): string => {
     // Lines of a busy second share it.
     if (ms !== lastMs) [lastMs, lastTime] = [ms, `"${new Date(ms).toISOString()}"`];
     return lastTime;
@@ -38,14 +49,16 @@ export function jsonReport(): Report {
     log: (name, several) => {
       log = several ? `"log":${JSON.stringify(name)},` : '';
     },
-    line: (number, _text, message, { detections, none }) => {
-      count(totals, detections.length > 0, none.length > 0);
-      for (const { filter, pattern, address, captures, follows } of detections) {
-        const time = message?.stamp === undefined ? 'null' : timeOf(message.stamp);
+    line: (number, _text, results, ignored) => {
+      count(totals, results.length > 0, ignored);
+      for (const { filter, pattern, id, address, timeMs, captures, follows } of results) {
+        const time = timeMs === undefined ? 'null' : timeOf(timeMs);
         let held = '';
         for (const [name, value] of captures) held += `${held === '' ? '' : ','}"${name}":${JSON.stringify(value)}`;
-        // Names and addresses have nothing that JSON escapes.
-        out += `{${log}"line":${number},"filter":"${filter}","pattern":"${pattern}","id":"${address}","address":"${address}","time":${time},"captures":{${held}}${follows ? ',"follows":true' : ''}}\n`;
+        // Names of filters, patterns and captures, and addresses have nothing that JSON escapes.
+        const who =
+          id === address ? `"id":"${id}","address":"${id}"` : `"id":${JSON.stringify(id)},"address":${JSON.stringify(address ?? null)}`;
+        out += `{${log}"line":${number},"filter":${JSON.stringify(filter)},"pattern":"${pattern}",${who},"time":${time},"captures":{${held}}${follows ? ',"follows":true' : ''}}\n`;
       }
     },
     flush: () => {
@@ -69,11 +82,10 @@ export function jsonReport(): Report {
 /** How many lines of each kind people see without asking for all. */
 const shownLines = 20;
 
-export function textReport(filter: Filter, showMissed: boolean): Report {
+/** @param patterns those that are shown even if nothing fits, and whether they tell of what another counts */
+export function textReport(patterns: readonly { readonly name: string; readonly follows: boolean }[], showMissed: boolean): Report {
   const totals = newTotals();
-  const hits = new Map<string, { lines: number; follows: boolean }>(
-    filter.patterns.map(({ name, follows }) => [name, { lines: 0, follows }]),
-  );
+  const hits = new Map<string, { lines: number; follows: boolean }>(patterns.map(({ name, follows }) => [name, { lines: 0, follows }]));
   const addresses = new Map<string, number>();
   const matchedLines: string[] = [];
   const missedLines: string[] = [];
@@ -88,16 +100,17 @@ export function textReport(filter: Filter, showMissed: boolean): Report {
     log: (name, several) => {
       log = several ? `${name}:` : '';
     },
-    line: (number, text, _message, { detections, none }) => {
-      count(totals, detections.length > 0, none.length > 0);
-      for (const { pattern, address } of detections) {
-        const hit = hits.get(pattern);
-        if (hit !== undefined) hit.lines++;
-        addresses.set(address, (addresses.get(address) ?? 0) + 1);
+    line: (number, text, results, ignored) => {
+      count(totals, results.length > 0, ignored);
+      for (const { pattern, id, follows } of results) {
+        const hit = hits.get(pattern) ?? { lines: 0, follows };
+        hit.lines++;
+        hits.set(pattern, hit);
+        addresses.set(id, (addresses.get(id) ?? 0) + 1);
         if (matchedLines.length < shownLines)
-          matchedLines.push(`${log}${number}: ${pattern} ${address}\n    ${printable(text.slice(0, 240))}`);
+          matchedLines.push(`${log}${number}: ${pattern} ${printable(id)}\n    ${printable(text.slice(0, 240))}`);
       }
-      if (showMissed && detections.length === 0 && none.length === 0) missedLines.push(`${log}${number}: ${printable(text)}`);
+      if (showMissed && results.length === 0 && !ignored) missedLines.push(`${log}${number}: ${printable(text)}`);
     },
     end: () => {
       const { lines, matched, missed, ignored } = totals;
@@ -111,7 +124,7 @@ export function textReport(filter: Filter, showMissed: boolean): Report {
           process.stdout.write(`${String(hit.lines).padStart(8)}  ${name}${hit.follows ? ' (tells of an event counted already)' : ''}\n`);
         const top = [...addresses].toSorted(([, a], [, b]) => b - a);
         process.stdout.write(`\nAddresses: ${top.length}\n`);
-        for (const [address, times] of top.slice(0, 10)) process.stdout.write(`${String(times).padStart(8)}  ${address}\n`);
+        for (const [address, times] of top.slice(0, 10)) process.stdout.write(`${String(times).padStart(8)}  ${printable(address)}\n`);
       }
       process.stdout.write(
         `\nLines: ${lines} read, ${matched} matched, ${ignored} ignored, ${missed} missed${showMissed || missed === 0 ? '' : ' (--missed shows them)'}\n`,

@@ -62,7 +62,7 @@ export const commands: readonly Command[] = [
   {
     name: 'test',
     group: 'work',
-    usage: 'LOG... (--filter SPEC | --pattern P) [--now TIME] [--missed] [--json]',
+    usage: 'LOG... (--filter SPEC | --pattern P | --regex R) [--ignore R] [--date P | --no-date] [--now TIME] [--missed] [--json]',
     about: 'Show which lines of a log a filter or pattern matches, and which it misses.',
     details: [
       'LOG is a file, one that ends in .gz, - for stdin, journal:MATCHES, or a log line itself.',
@@ -70,8 +70,17 @@ export const commands: readonly Command[] = [
       'Exit: 5 if nothing matched.',
     ],
     flags: [
-      { name: 'filter', value: 'SPEC', about: 'A filter (postfix), one pattern of it (postfix/relay-denied), or a rule file.' },
+      {
+        name: 'filter',
+        value: 'SPEC',
+        about:
+          "A filter (postfix), one pattern of it (postfix/relay-denied), a rule file; or fail2ban's: fail2ban:sshd, PATH.conf[mode=aggressive].",
+      },
       { name: 'pattern', value: 'P', about: 'A pattern in the language of the rules, for the message.' },
+      { name: 'regex', value: 'R', about: "A regular expression in fail2ban's dialect, for the line without its date." },
+      { name: 'ignore', value: 'R', multiple: true, about: "Lines that match this do not count; for --regex and fail2ban's filters." },
+      { name: 'date', value: 'P', about: "The lines' date in fail2ban's notation, instead of the filter's." },
+      { name: 'no-date', about: 'The lines carry no date: all are of --now.' },
       now,
       { name: 'missed', about: 'Show the lines that did not match.' },
       jsonLines,
@@ -270,13 +279,29 @@ export const commands: readonly Command[] = [
 function wantedBy(given: Given): Wanted {
   const spec = given.text('filter');
   const pattern = given.text('pattern');
-  const found: Wanted[] = [];
-  if (spec !== undefined) found.push({ kind: 'filter', spec });
-  if (pattern !== undefined) found.push({ kind: 'pattern', text: pattern });
+  const regex = given.text('regex');
+  const over = { ignore: given.texts('ignore'), date: given.text('date'), noDate: given.on('no-date') };
+  const found: { readonly flag: string; readonly wanted: Wanted }[] = [];
+  if (spec !== undefined)
+    found.push({ flag: '--filter', wanted: isForeign(spec) ? { kind: 'fail2ban', spec, ...over } : { kind: 'filter', spec } });
+  if (pattern !== undefined) found.push({ flag: '--pattern', wanted: { kind: 'pattern', text: pattern } });
+  if (regex !== undefined) found.push({ flag: '--regex', wanted: { kind: 'regex', text: regex, ...over } });
   const [only, other] = found;
-  if (only === undefined) throw new UsageError('what to look for? Give --filter or --pattern');
-  if (other !== undefined) throw new UsageError(`--${only.kind} and --${other.kind} exclude each other`);
-  return only;
+  if (only === undefined) throw new UsageError('what to look for? Give --filter, --pattern or --regex');
+  if (other !== undefined) throw new UsageError(`${only.flag} and ${other.flag} exclude each other`);
+  if (over.date !== undefined && over.noDate) throw new UsageError('--date and --no-date exclude each other');
+  if (
+    (only.wanted.kind === 'filter' || only.wanted.kind === 'pattern') &&
+    (over.ignore.length > 0 || over.date !== undefined || over.noDate)
+  ) {
+    throw new UsageError("--ignore, --date and --no-date go with --regex and fail2ban's filters; a rule file has except:");
+  }
+  return only.wanted;
+}
+
+/** A path that ends in .conf or .local, or `fail2ban:NAME`, each perhaps with options in brackets. */
+function isForeign(spec: string): boolean {
+  return spec.startsWith('fail2ban:') || /\.(?:conf|local)(?:\[.*\])?\s*$/s.test(spec);
 }
 
 function moment(given: Given): number | undefined {

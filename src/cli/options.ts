@@ -30,7 +30,22 @@ export type Wanted =
   /** `NAME`, `NAME/PATTERN`, or the path of a rule file. */
   | { readonly kind: 'filter'; readonly spec: string }
   /** The native language, on the message. */
-  | { readonly kind: 'pattern'; readonly text: string };
+  | { readonly kind: 'pattern'; readonly text: string }
+  | Foreign;
+
+/** What is in fail2ban's dialect, and what `test` puts over it. */
+export type Foreign = (
+  | { readonly kind: 'regex'; readonly text: string }
+  /** `PATH.conf[option=value,...]`, or `fail2ban:NAME[...]`. */
+  | { readonly kind: 'fail2ban'; readonly spec: string }
+) & {
+  /** Lines that one of these fits do not count. */
+  readonly ignore: readonly string[];
+  /** In place of the filter's datepattern. */
+  readonly date: string | undefined;
+  /** The lines carry no date: they are of `nowMs`. */
+  readonly noDate: boolean;
+};
 
 export interface TestOptions {
   /** Files, `-`, `.gz`, `journal:MATCHES`, or a log line itself; at least one. */

@@ -76,7 +76,7 @@ describe('a command line that is none of ours: exit 2, what is wrong, and where 
     ],
     [['allow', '192.0.2.1', '--remove', '--for', '1d'], 'sluice allow: --remove and --for exclude each other\nSee: sluice help allow\n'],
     [['events', '-n', 'ten'], 'sluice events: --last: "ten" is not a number of events\nSee: sluice help events\n'],
-    [['test', 'mail.log'], 'sluice test: what to look for? Give --filter or --pattern\nSee: sluice help test\n'],
+    [['test', 'mail.log'], 'sluice test: what to look for? Give --filter, --pattern or --regex\nSee: sluice help test\n'],
     [
       ['test', 'mail.log', '--filter', 'postfix', '--pattern', 'x'],
       'sluice test: --filter and --pattern exclude each other\nSee: sluice help test\n',
