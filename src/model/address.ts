@@ -22,7 +22,15 @@ export function parseAddress(text: string): Address | undefined {
   // Nearly all are that already, and ipaddr.js takes two microseconds.
   if (isDottedQuad(text)) return text as Address;
   if (isIP(text) === 0 || text.includes('%')) return undefined;
-  return canonical(ipaddr.process(text));
+  return canonical(ipaddr.process(withoutDots(text)));
+}
+
+/** `::ffff:192.0.2.1` as `::ffff:c000:201`: ipaddr.js takes `::192.0.2.1`, an address of its own, for IPv4. */
+function withoutDots(text: string): string {
+  if (!text.includes(':') || !text.includes('.')) return text;
+  const tail = text.lastIndexOf(':') + 1;
+  const [a = 0, b = 0, c = 0, d = 0] = text.slice(tail).split('.').map(Number);
+  return `${text.slice(0, tail)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
 /** Whether the text is an address by net.isIP, a zone id included. */
