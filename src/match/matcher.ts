@@ -5,6 +5,7 @@ import type { Filter, Memory, Pattern } from '../model/filter.ts';
 import { journalFits, journalGroups } from '../model/journal-match.ts';
 import type { JournalGroups } from '../model/journal-match.ts';
 import type { LogRecord } from '../model/record.ts';
+import { createFittingPatterns, type FittingPatterns } from './fitting-patterns.ts';
 import { programMatches } from './program.ts';
 import { Remembered } from './remembered.ts';
 
@@ -32,8 +33,8 @@ export interface Matcher {
 const nothing: Recognised = { detections: [], none: [] };
 
 /**
- * Joins filters into one matcher: a record goes to the filters of its program, and one expression turns away what no pattern of those
- * begins with. Journal entries go only to filters whose `journal:` they fit: what a local user writes to the journal may bear any tag.
+ * Joins filters into one matcher: a record goes to the filters of its program, one expression turns away what no pattern of those begins with,
+ * and of the patterns only those are tried whose literals the text holds. Journal entries go only to filters whose `journal:` they fit: what a local user writes to the journal may bear any tag.
  */
 export function createMatcher(filters: readonly Filter[], limits: MatchLimits = defaultMatchLimits): Matcher {
   const runners = filters.map((filter) => new FilterRunner(filter, limits));
@@ -45,7 +46,11 @@ export function createMatcher(filters: readonly Filter[], limits: MatchLimits = 
     if (known !== undefined) return known;
     const chosen = runners.filter(({ filter }) => filter.programs.some((spec) => programMatches(spec, appName)));
     const key = chosen.map((runner) => runners.indexOf(runner)).join(' ');
-    const dispatch = shared.get(key) ?? { runners: chosen, gate: gateOf(chosen) };
+    const dispatch = shared.get(key) ?? {
+      runners: chosen,
+      gate: gateOf(chosen),
+      fittingTo: createFittingPatterns(chosen.map(({ filter }) => filter)),
+    };
     // There are few combinations of filters, however many program names come.
     shared.set(key, dispatch);
     if (byProgram.size >= limits.programs) byProgram.clear();
@@ -54,7 +59,7 @@ export function createMatcher(filters: readonly Filter[], limits: MatchLimits = 
   };
 
   const match = (record: LogRecord): Recognised => {
-    const { runners: chosen, gate } = dispatchTo(record.appName ?? '');
+    const { runners: chosen, gate, fittingTo } = dispatchTo(record.appName ?? '');
     if (chosen.length === 0) return nothing;
     const text = record.text.length > limits.messageLength ? record.text.slice(0, limits.messageLength) : record.text;
     if (gate !== undefined) {
@@ -63,15 +68,16 @@ export function createMatcher(filters: readonly Filter[], limits: MatchLimits = 
     }
     const detections: Detection[] = [];
     const none: NoDetection[] = [];
-    for (const runner of chosen) {
-      const found = runner.run(record, text);
+    const fitting = fittingTo(text);
+    for (const [index, runner] of chosen.entries()) {
+      const found = runner.run(record, text, fitting[index] ?? nonePatterns);
       if (found === undefined) continue;
       if ('kind' in found) none.push(found);
       else detections.push(found);
     }
     if (detections.length > 0 || none.length > 0) return { detections, none };
     // Whoever was counted just now is not welcome.
-    const successes = chosen.flatMap((runner) => runner.success(record, text) ?? []);
+    const successes = chosen.flatMap((runner, index) => runner.success(record, text, fitting[index] ?? nonePatterns) ?? []);
     return successes.length === 0 ? nothing : { detections, none, successes };
   };
   return { match, evicted: () => runners.reduce((sum, runner) => sum + runner.evicted(), 0) };
@@ -82,7 +88,11 @@ interface Dispatch {
   readonly runners: readonly FilterRunner[];
   /** Fits the beginning of every message that any of them could want; undefined: there is no such expression. */
   readonly gate: RegExp | undefined;
+  /** For each of the runners. */
+  readonly fittingTo: (text: string) => readonly FittingPatterns[];
 }
+
+const nonePatterns: FittingPatterns = { patterns: [], except: [], remember: [], success: [] };
 
 function gateOf(runners: readonly FilterRunner[]): RegExp | undefined {
   const heads = new Set<string>();
@@ -113,10 +123,10 @@ class FilterRunner {
     );
   }
 
-  run(record: LogRecord, text: string): Detection | NoDetection | undefined {
+  run(record: LogRecord, text: string, { patterns, except, remember }: FittingPatterns): Detection | NoDetection | undefined {
     if (record.origin.kind === 'journal' && !journalFits(this.journal, record.trusted)) return undefined;
-    const { name: filter, except, patterns } = this.filter;
-    this.remember(record, text);
+    const filter = this.filter.name;
+    this.remember(record, text, remember);
     for (const pattern of except) {
       if (pattern.match(text) !== undefined) return { kind: 'except', filter, pattern: pattern.name };
     }
@@ -132,9 +142,8 @@ class FilterRunner {
   }
 
   /** The client that this tells to be welcome. */
-  success(record: LogRecord, text: string): Address | undefined {
-    const { success } = this.filter;
-    if (success === undefined || (record.origin.kind === 'journal' && !journalFits(this.journal, record.trusted))) return undefined;
+  success(record: LogRecord, text: string, { success }: FittingPatterns): Address | undefined {
+    if (success.length === 0 || (record.origin.kind === 'journal' && !journalFits(this.journal, record.trusted))) return undefined;
     for (const pattern of success) {
       const found = pattern.match(text)?.address;
       if (found !== undefined) return parseAddress(found);
@@ -146,12 +155,13 @@ class FilterRunner {
     return [...this.memories.values()].reduce((sum, { remembered }) => sum + remembered.evicted, 0);
   }
 
-  private remember(record: LogRecord, text: string): void {
-    for (const { memory, remembered } of this.memories.values()) {
+  private remember(record: LogRecord, text: string, memories: readonly Memory[]): void {
+    for (const memory of memories) {
       const found = memory.pattern.match(text);
       const key = found?.captures.get(memory.key);
       const address = found?.address === undefined ? undefined : parseAddress(found.address);
-      if (key !== undefined && address !== undefined && !isNoKey(key)) remembered.keep(record, key, address);
+      if (key !== undefined && address !== undefined && !isNoKey(key))
+        this.memories.get(memory.name)?.remembered.keep(record, key, address);
     }
   }
 

@@ -18,6 +18,8 @@ export interface Pattern {
    * begin with anything. Patterns of one program are turned away together by it.
    */
   readonly head?: string;
+  /** Literals all of which a message of fewer than `belowBytes` bytes holds if it matches. A longer one may have been cut. */
+  readonly telling?: { readonly literals: readonly string[]; readonly belowBytes: number };
   /** The pattern tells of an event that another pattern has counted already: recognised, shown, never a failure. */
   readonly follows: boolean;
   /** Whose address is banned: the pattern's own, or what `remember.NAME` kept under the same queue id. */

@@ -14,13 +14,13 @@ const windowBytes = shortestNeedle;
  */
 export function writeTables(memory: Buffer, needles: readonly Needle[]): void {
   memory.fill(0, layout.tables, layout.input);
-  const buckets = bucketsOf(needles.map((needle) => ({ needle, offset: windowOf(needle) })));
+  const buckets = bucketsOf(needles.map((needle, number) => ({ needle, number, offset: windowOf(needle) })));
   let at: number = layout.needles;
   for (const [index, bucket] of buckets.entries()) {
     memory.writeUInt32LE(at, layout.buckets + 4 * index);
-    for (const { needle, offset } of bucket) {
-      at = writeNeedle(memory, at, needle, offset);
-      for (const [place, values] of windowValues({ needle, offset }).entries()) {
+    for (const windowed of bucket) {
+      at = writeNeedle(memory, at, windowed);
+      for (const [place, values] of windowValues(windowed).entries()) {
         for (const value of values) {
           const low = layout.tables + 32 * place + (value & 0x0f);
           const high = layout.tables + 32 * place + 16 + (value >> 4);
@@ -29,23 +29,28 @@ export function writeTables(memory: Buffer, needles: readonly Needle[]): void {
         }
       }
     }
-    at += 8; // the list's end, all zero
+    at += headBytes; // the list's end, all zero
     if (at > layout.input) throw new RangeError('more needles than the kernel has room for');
   }
 }
 
-function writeNeedle(memory: Buffer, at: number, { bytes, fold }: Needle, offset: number): number {
-  const next = at + 8 + 2 * bytes.length;
-  if (next > layout.input - 8) throw new RangeError('more needles than the kernel has room for');
+/** Of a needle's entry. */
+const headBytes = 12;
+
+function writeNeedle(memory: Buffer, at: number, { needle: { bytes, fold }, number, offset }: Windowed): number {
+  const next = at + headBytes + 2 * bytes.length;
+  if (next > layout.input - headBytes) throw new RangeError('more needles than the kernel has room for');
   memory.writeUInt32LE(offset, at);
   memory.writeUInt32LE(bytes.length, at + 4);
-  memory.set(bytes, at + 8);
-  for (const [index, byte] of bytes.entries()) memory[at + 8 + bytes.length + index] = fold && isLower(byte) ? caseBit : 0;
+  memory.writeUInt32LE(number, at + 8);
+  memory.set(bytes, at + headBytes);
+  for (const [index, byte] of bytes.entries()) memory[at + headBytes + bytes.length + index] = fold && isLower(byte) ? caseBit : 0;
   return next;
 }
 
 interface Windowed {
   readonly needle: Needle;
+  readonly number: number;
   /** Where in the needle its window begins. */
   readonly offset: number;
 }

@@ -9,11 +9,19 @@ export const layout = {
   tables: 32,
   /** Eight addresses, each of a bucket's list of needles. */
   buckets: 128,
-  /** The lists. One needle: which of its bytes the window begins with (i32), how many it has (i32; 0: the list is over), its bytes, and as many bytes to OR the text with. */
-  needles: 160,
+  /** What `mark` found: one bit for each needle. */
+  marks: 160,
+  /**
+   * The lists. One needle: which of its bytes the window begins with, how many it has (0: the list is over), its number, i32 each; then its
+   * bytes, and as many bytes to OR the text with.
+   */
+  needles: 192,
   /** Behind the needles. */
   input: 65_536,
 } as const;
+
+/** So many bits has `marks`. */
+export const mostMarks = 128;
 
 export const pageBytes = 65_536;
 
@@ -28,6 +36,8 @@ export const slackBytes = 32;
  * bit each) that have a needle with such a byte there; what is left after the AND of all six is a candidate, and is compared byte by byte.
  * The method is that of "Teddy" in Intel's Hyperscan: Wang et al., NSDI 2019, section 4.3.
  *
+ * `mark(from, to)` sets the bit of every needle that lies in [from, to).
+ *
  * @param pages memory, in pages of 64 KiB
  */
 export function scanKernel(pages: number): string {
@@ -35,10 +45,45 @@ export function scanKernel(pages: number): string {
 (module
   (memory (export "memory") ${pages})
   (func (export "find") (param $from i32) (param $to i32) (result i32)
+    ${locals}
+    ${search(found, countLines)}
+    (i32.store offset=${layout.lines} (i32.const 0) (local.get $lines))
+    (i32.store offset=${layout.lineStart} (i32.const 0) (local.get $lineStart))
+    (local.get $to))
+  (func (export "mark") (param $from i32) (param $to i32)
+    ${locals}
+    ${search(marked, '')}))`;
+}
+
+const locals = `
     (local $at i32) (local $lines i32) (local $lineStart i32) (local $lf i32) (local $candidates i32) (local $left i32)
     (local $bit i32) (local $before i32) (local $buckets i32) (local $entry i32) (local $length i32) (local $start i32) (local $i i32)
     (local $bytes v128) (local $found v128) (local $half v128) (local $lineFeed v128) (local $zero v128)
-    (local $low0 v128) (local $high0 v128) (local $low1 v128) (local $high1 v128) (local $low2 v128) (local $high2 v128)
+    (local $low0 v128) (local $high0 v128) (local $low1 v128) (local $high1 v128) (local $low2 v128) (local $high2 v128)`;
+
+/** A needle has no LF, so the LFs before its window are those before its beginning. */
+const found = `
+                (local.set $before (i32.and (local.get $lf) (i32.sub (i32.shl (i32.const 1) (local.get $bit)) (i32.const 1))))
+                (if (local.get $before) (then
+                  (local.set $lineStart (i32.add (local.get $at) (i32.sub (i32.const 32) (i32.clz (local.get $before)))))))
+                (i32.store offset=${layout.lines} (i32.const 0) (i32.add (local.get $lines) (i32.popcnt (local.get $before))))
+                (i32.store offset=${layout.lineStart} (i32.const 0) (local.get $lineStart))
+                (return (local.get $start))`;
+
+const marked = `
+                (local.set $i (i32.load offset=8 (local.get $entry)))
+                (local.set $before (i32.shl (i32.shr_u (local.get $i) (i32.const 5)) (i32.const 2)))
+                (i32.store offset=${layout.marks} (local.get $before)
+                  (i32.or (i32.load offset=${layout.marks} (local.get $before)) (i32.shl (i32.const 1) (local.get $i))))`;
+
+const countLines = `
+      (if (local.get $lf) (then
+        (local.set $lines (i32.add (local.get $lines) (i32.popcnt (local.get $lf))))
+        (local.set $lineStart (i32.add (local.get $at) (i32.sub (i32.const 32) (i32.clz (local.get $lf)))))))`;
+
+/** @param hit what to do with a needle that was found, in $entry; `always`: what to do with each 16 bytes in the end */
+function search(hit: string, always: string): string {
+  return `
     (local.set $half (i8x16.splat (i32.const 15)))
     (local.set $lineFeed (i8x16.splat (i32.const 10)))
     (local.set $low0 (v128.load offset=${layout.tables} (i32.const 0)))
@@ -90,30 +135,18 @@ export function scanKernel(pages: number): string {
                   (br_if $other (i32.ne
                     (i32.or
                       (i32.load8_u (i32.add (local.get $start) (local.get $i)))
-                      (i32.load8_u offset=8 (i32.add (local.get $entry) (i32.add (local.get $length) (local.get $i)))))
-                    (i32.load8_u offset=8 (i32.add (local.get $entry) (local.get $i)))))
+                      (i32.load8_u offset=12 (i32.add (local.get $entry) (i32.add (local.get $length) (local.get $i)))))
+                    (i32.load8_u offset=12 (i32.add (local.get $entry) (local.get $i)))))
                   (local.set $i (i32.add (local.get $i) (i32.const 1)))
                   (br_if $nextByte (i32.lt_u (local.get $i) (local.get $length))))
-                ;; found: a needle has no LF, so the LFs before its window are those before its beginning
-                (local.set $before (i32.and (local.get $lf) (i32.sub (i32.shl (i32.const 1) (local.get $bit)) (i32.const 1))))
-                (if (local.get $before) (then
-                  (local.set $lineStart (i32.add (local.get $at) (i32.sub (i32.const 32) (i32.clz (local.get $before)))))))
-                (i32.store offset=${layout.lines} (i32.const 0) (i32.add (local.get $lines) (i32.popcnt (local.get $before))))
-                (i32.store offset=${layout.lineStart} (i32.const 0) (local.get $lineStart))
-                (return (local.get $start)))
-              (local.set $entry (i32.add (local.get $entry) (i32.add (i32.const 8) (i32.shl (local.get $length) (i32.const 1)))))
+${hit})
+              (local.set $entry (i32.add (local.get $entry) (i32.add (i32.const 12) (i32.shl (local.get $length) (i32.const 1)))))
               (br $nextNeedle)))
             (local.set $buckets (i32.and (local.get $buckets) (i32.sub (local.get $buckets) (i32.const 1))))
             (br_if $nextBucket (local.get $buckets)))
           (local.set $candidates (i32.and (local.get $candidates) (i32.sub (local.get $candidates) (i32.const 1))))
           (br_if $nextCandidate (local.get $candidates)))))
-
-      (if (local.get $lf) (then
-        (local.set $lines (i32.add (local.get $lines) (i32.popcnt (local.get $lf))))
-        (local.set $lineStart (i32.add (local.get $at) (i32.sub (i32.const 32) (i32.clz (local.get $lf)))))))
+${always}
       (local.set $at (i32.add (local.get $at) (i32.const 16)))
-      (br $next)))
-    (i32.store offset=${layout.lines} (i32.const 0) (local.get $lines))
-    (i32.store offset=${layout.lineStart} (i32.const 0) (local.get $lineStart))
-    (local.get $to)))`;
+      (br $next)))`;
 }

@@ -1,8 +1,8 @@
 import { writeTables } from './fingerprints.ts';
 import type { Sieve } from '../model/sieve.ts';
 import type { Needle } from './needles.ts';
-import { layout, pageBytes, scanKernel, slackBytes } from './scan-kernel.ts';
-import { assembleModule } from './wat.ts';
+import { startKernel } from './kernel.ts';
+import { layout, slackBytes } from './scan-kernel.ts';
 
 /** Other bytes are copied this many at a time. What comes first is copied in little, because the next needle may be near. */
 const nearBytes = 4 * 1024;
@@ -14,8 +14,7 @@ const lineFeed = 0x0a;
 
 /** @param inputBytes size of `input` */
 export function createSieve(needles: readonly Needle[], inputBytes: number): Sieve {
-  const pages = Math.ceil((layout.input + windowBytes + overlapBytes + 2 * slackBytes + inputBytes) / pageBytes);
-  const { memory, find: findIn } = instantiate(pages);
+  const { memory, find: findIn } = startKernel(layout.input + windowBytes + overlapBytes + 2 * slackBytes + inputBytes);
   const whole = Buffer.from(memory.buffer);
   writeTables(whole, needles);
   const said = new Int32Array(memory.buffer, 0, 2);
@@ -55,19 +54,3 @@ export function createSieve(needles: readonly Needle[], inputBytes: number): Sie
     bytes.buffer === memory.buffer ? findHere(bytes.byteOffset, start, end) : findCopied(bytes, start, end);
   return { find, lines: () => lines, lineStart: () => lineStart, input };
 }
-
-interface Kernel {
-  readonly memory: { readonly buffer: ArrayBuffer };
-  readonly find: (from: number, to: number) => number;
-}
-
-function instantiate(pages: number): Kernel {
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(assembleModule(scanKernel(pages))));
-  return exports;
-}
-
-/** As much of Node's own as is used here: its types come without. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: Kernel };
-};

@@ -21,6 +21,7 @@ const plain: Readonly<Record<string, readonly number[]>> = {
   'i32.and': [0x71],
   'i32.or': [0x72],
   'i32.shl': [0x74],
+  'i32.shr_u': [0x76],
   'i8x16.swizzle': [0xfd, 0x0e],
   'i8x16.splat': [0xfd, 0x0f],
   'i8x16.eq': [0xfd, 0x23],

@@ -44,6 +44,7 @@ export function compilePattern(syntax: PatternSyntax, proof: Proof, settings: Pa
   return {
     name,
     literals: requiredLiterals(syntax.parts, cutBytes !== undefined),
+    telling: { literals: telling, belowBytes: cutBytes ?? Infinity },
     follows,
     address,
     match,
