@@ -273,7 +273,8 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       ready = 'stopping';
       clearInterval(expiry);
       clearInterval(look);
-      reloading.stop();
+      // Sources that a reload opens must not outlive those that are stopped here.
+      await reloading.stop();
       await sources.stop();
       await kernel.settled();
       const unstored = checkpointer.stop();

@@ -71,7 +71,8 @@ export async function run(options: RunOptions): Promise<number> {
         if (reply.outcome === 'refused') for (const line of reply.mistakes.flatMap((mistake) => mistake.split('\n'))) log('error', line);
         else for (const warning of reply.warnings) log('warning', warning);
         return notifier.ready('running');
-      });
+      })
+      .catch((error: unknown) => log('error', `cannot reload: ${text(error)}`));
   };
   await notifier.ready('running');
   const name = await signal;

@@ -10,7 +10,8 @@ export interface Reloading {
   readonly confirm: () => ConfirmReply;
   /** That a configuration waits to be confirmed. */
   readonly waiting: () => string | undefined;
-  readonly stop: () => void;
+  /** Lets the reload that is under way come to its end, and begins no other. */
+  readonly stop: () => Promise<void>;
 }
 
 export interface ReloadingDeps {
@@ -33,8 +34,11 @@ interface Unconfirmed {
 export function createReloading({ read, inForce, use, refused, notice, nowMs }: ReloadingDeps): Reloading {
   let running: Promise<unknown> = Promise.resolve();
   let unconfirmed: Unconfirmed | undefined;
+  /** A plain reload that waits for its turn: it will read what whoever asks meanwhile wants read. */
+  let waiting: Promise<ReloadReply> | undefined;
+  let stopped = false;
 
-  /** One at a time: a storm of SIGHUPs must not load the rules twice at once. */
+  /** A storm of SIGHUPs must not load the rules twice at once. */
   const oneAtATime = <T>(task: () => Promise<T>): Promise<T> => {
     const next = running.then(task, task);
     running = next.catch(() => undefined);
@@ -42,7 +46,7 @@ export function createReloading({ read, inForce, use, refused, notice, nowMs }: 
   };
 
   const goBack = async (mine: Unconfirmed): Promise<void> => {
-    if (unconfirmed !== mine) return; // confirmed, or prolonged, while this waited for its turn
+    if (stopped || unconfirmed !== mine) return; // confirmed, or prolonged, while this waited for its turn
     unconfirmed = undefined;
     const { changes } = await use(mine.before);
     const what = changes.length === 0 ? 'no jail differs' : changes.join('; ');
@@ -59,31 +63,35 @@ export function createReloading({ read, inForce, use, refused, notice, nowMs }: 
     return mine;
   };
 
+  const reload = (confirmMs: number | undefined): Promise<ReloadReply> =>
+    oneAtATime(async () => {
+      if (confirmMs === undefined) waiting = undefined;
+      if (stopped) return { outcome: 'refused', mistakes: ['sluice is stopping'] };
+      const next = await read();
+      if ('mistakes' in next) {
+        refused();
+        notice('error', 'the configuration was not loaded again: it has mistakes; the old one stays in force');
+        return { outcome: 'refused', mistakes: [next.mistakes] };
+      }
+      // What was in force before the first of several that nobody confirmed is what is known to be good.
+      const before = unconfirmed?.before ?? inForce();
+      const { changes, warnings } = await use(next.loaded);
+      if (confirmMs !== undefined) {
+        clearTimeout(unconfirmed?.timer);
+        unconfirmed = wait(before, confirmMs);
+      }
+      const end = unconfirmed === undefined ? '' : `; it goes back at ${at(unconfirmed.untilMs)} unless "sluice confirm" comes`;
+      notice('notice', `configuration loaded again: ${changes.length === 0 ? 'no jail differs' : changes.join('; ')}${end}`);
+      return {
+        outcome: 'reloaded',
+        changes,
+        warnings: [...next.warnings, ...warnings],
+        ...(unconfirmed === undefined ? {} : { goesBack: at(unconfirmed.untilMs) }),
+      };
+    });
+
   return {
-    reload: (confirmMs) =>
-      oneAtATime(async () => {
-        const next = await read();
-        if ('mistakes' in next) {
-          refused();
-          notice('error', 'the configuration was not loaded again: it has mistakes; the old one stays in force');
-          return { outcome: 'refused', mistakes: [next.mistakes] };
-        }
-        // What was in force before the first of several that nobody confirmed is what is known to be good.
-        const before = unconfirmed?.before ?? inForce();
-        const { changes, warnings } = await use(next.loaded);
-        if (confirmMs !== undefined) {
-          clearTimeout(unconfirmed?.timer);
-          unconfirmed = wait(before, confirmMs);
-        }
-        const end = unconfirmed === undefined ? '' : `; it goes back at ${at(unconfirmed.untilMs)} unless "sluice confirm" comes`;
-        notice('notice', `configuration loaded again: ${changes.length === 0 ? 'no jail differs' : changes.join('; ')}${end}`);
-        return {
-          outcome: 'reloaded',
-          changes,
-          warnings: [...next.warnings, ...warnings],
-          ...(unconfirmed === undefined ? {} : { goesBack: at(unconfirmed.untilMs) }),
-        };
-      }),
+    reload: (confirmMs) => (confirmMs === undefined ? (waiting ??= reload(undefined)) : reload(confirmMs)),
     confirm: () => {
       const confirmed = unconfirmed !== undefined;
       clearTimeout(unconfirmed?.timer);
@@ -96,6 +104,10 @@ export function createReloading({ read, inForce, use, refused, notice, nowMs }: 
       const leftMs = Math.max(0, unconfirmed.untilMs - nowMs());
       return `the configuration goes back to the one before in ${formatDuration(Math.ceil(leftMs / 1_000) * 1_000)}: "sluice confirm" keeps it`;
     },
-    stop: () => clearTimeout(unconfirmed?.timer),
+    stop: async () => {
+      stopped = true;
+      clearTimeout(unconfirmed?.timer);
+      await running;
+    },
   };
 }

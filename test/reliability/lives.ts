@@ -84,14 +84,15 @@ function lifeOf(child: ChildProcess, socket: string): Life {
   const { stderr, pid } = child;
   if (stderr === null || pid === undefined) throw new Error('the daemon was not started');
   const lines: string[] = [];
-  const log = () => lines.slice(-200).join('\n');
+  const log = () => lines.join('\n');
+  const tail = () => lines.slice(-50).join('\n');
   const ended = once(child, 'exit').then(() => child.exitCode);
   const ready = new Promise<void>((resolve, reject) => {
     createInterface({ input: stderr }).on('line', (line) => {
       lines.push(line);
       if (line.includes('  then: sluice status')) resolve();
     });
-    void ended.then((code) => reject(new Error(`the daemon ended with ${code}:\n${log()}`)));
+    void ended.then((code) => reject(new Error(`the daemon ended with ${code}:\n${tail()}`)));
   });
   ready.catch(() => undefined); // many are killed before
   const client = createClient([socket]);
@@ -102,7 +103,7 @@ function lifeOf(child: ChildProcess, socket: string): Life {
     for (;;) {
       const now = await client.get<Status>('/v1/status');
       if (fits(now)) return now;
-      if (Date.now() > endMs) throw new Error(`the status is not as wanted: ${JSON.stringify(now)}\nlog:\n${log()}`);
+      if (Date.now() > endMs) throw new Error(`the status is not as wanted: ${JSON.stringify(now)}\nlog:\n${tail()}`);
       await pause(20); // counters tell nobody when they move
     }
   };
@@ -120,7 +121,7 @@ function lifeOf(child: ChildProcess, socket: string): Life {
       for (;;) {
         const holding = (await bans()).filter(({ subject }) => formatSubject(subject) === address);
         if (holding.length === 2) return;
-        if (Date.now() > endMs) throw new Error(`${address} is held by ${holding.length} jails of 2; log:\n${log()}`);
+        if (Date.now() > endMs) throw new Error(`${address} is held by ${holding.length} jails of 2; log:\n${tail()}`);
         await pause(20); // the events of a life that was killed are gone: ask
       }
     },
