@@ -93,7 +93,17 @@ jails:
         postfix,
       );
       relayed(refusal(`2001:db8:100:${n}::1`));
-      network.host.run('logger', '-n', '127.0.0.1', '-P', '5514', '-T', '-t', 'postfix/smtpd', 'this line comes by another way');
+      network.host.run(
+        'logger',
+        '-n',
+        '127.0.0.1',
+        '-P',
+        '5514',
+        '-T',
+        '-t',
+        'postfix/smtpd',
+        'lost connection after AUTH from unknown[192.0.2.77]',
+      );
       await sluice.event((event) => event.kind === 'ban' && event.address === client && !event.ban.observe);
       await world.connect({ host: '192.0.2.1', port: 25, from: client, timeoutMs: 100 });
       if (n % 2 === 0) await sluice.ask.post('/v1/unban', { targets: [client] });
