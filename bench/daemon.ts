@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
+import { type ControlClient, createClient } from '../src/control/client.ts';
+import type { NetworkPair } from '../test/support/netns.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The compiled daemon. Unlike that of the tests it has nobody who follows its events: that would cost more than the lines. */
+export interface MeasuredDaemon {
+  readonly pid: number;
+  readonly ask: ControlClient;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts it in the `host` namespace. @returns once it says that it is ready */
+export async function startDaemon(network: NetworkPair, yaml: string): Promise<MeasuredDaemon> {
+  const directory = join(network.directory, 'sluice');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const socket = join(directory, 'run', 'control.sock');
+  const config = join(directory, 'sluice.yaml');
+  writeFileSync(config, `${yaml}\ncontrol: { socket: ${socket} }\nstate: { path: ${join(directory, 'sluice.db')} }\n`);
+  // ip netns exec and with-node become the program, so that the pid is the daemon's.
+  const command = [join(root, 'scripts/with-node'), join(root, 'dist/cli.js'), 'run', '-c', config];
+  const daemon = spawn('ip', ['netns', 'exec', network.host.name, ...command], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = once(daemon, 'exit');
+  if (daemon.pid === undefined) throw new Error('the daemon was not started');
+  const lines = createInterface({ input: daemon.stderr });
+  const said: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    lines.on('line', (line) => {
+      if (said.length < 100) said.push(line);
+      if (line.includes('  then: sluice status')) resolve();
+    });
+    lines.once('close', () => reject(new Error(`the daemon ended:\n${said.join('\n')}`)));
+  });
+  return {
+    pid: daemon.pid,
+    ask: createClient([socket]),
+    stop: async () => {
+      daemon.kill();
+      await ended;
+    },
+  };
+}

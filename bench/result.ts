@@ -1,0 +1,19 @@
+/** One row of the table. */
+export interface Result {
+  readonly what: string;
+  readonly who: string;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+export function formatResults(results: readonly Result[]): string {
+  return results
+    .map(({ what, who, figures }) => {
+      const shown = Object.entries(figures).map(([name, value]) => `${formatFigure(value)} ${name}`);
+      return `${what.padEnd(46)} ${who.padEnd(20)} ${shown.join(', ')}\n`;
+    })
+    .join('');
+}
+
+function formatFigure(value: number): string {
+  return (value >= 100 ? Math.round(value) : Number(value.toPrecision(3))).toLocaleString('en');
+}
