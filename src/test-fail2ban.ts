@@ -90,6 +90,8 @@ function fileOf(spec: string): Read | { readonly mistakes: string } {
   }
 }
 
+/** CPU time for one line. Longer than the daemon gives: here nobody else waits, and a verdict that depends on the machine's speed helps nobody. */
+const deadlineMs = 1_000;
 /** Lines that wait for their verdict at most: reading is held up beyond. */
 const maxWaiting = 8_192;
 
