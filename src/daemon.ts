@@ -188,9 +188,10 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     const now = nowMs();
     const tick = process.hrtime.bigint();
     // The wall clock went another way than time itself.
-    if (Math.abs(now - lastMs - Number(tick - lastTick) / 1e6) > clockJumpMs) {
+    const jumpMs = now - lastMs - Number(tick - lastTick) / 1e6;
+    if (Math.abs(jumpMs) > clockJumpMs) {
       metrics.clockJumps.inc();
-      events.notice('warning', `the clock was set by ${Math.round((now - lastMs) / 1_000)} s; bans end by the new one`);
+      events.notice('warning', `the clock was set by ${Math.round(jumpMs / 1_000)} s; bans end by the new one`);
     }
     lastMs = now;
     lastTick = tick;

@@ -22,7 +22,9 @@ export type Need =
   | 'utmpdump'
   | 'setpriv'
   | 'unshare'
-  | 'nsenter';
+  | 'nsenter'
+  | 'prlimit'
+  | 'faketime';
 
 const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/lib/systemd'];
 
