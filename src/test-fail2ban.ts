@@ -108,6 +108,7 @@ export async function testForeign(
 ): Promise<string | undefined> {
   const stalled: number[] = [];
   const guard = new FilterGuard([{ name, texts, timezone: 'local', compiledMs: Date.now() }], {
+    deadlineMs,
     maxWaiting: Infinity,
     maxWaitingLength: Infinity,
   });
