@@ -10,9 +10,25 @@ const longestIndexed = 1_024;
 /** Lines of one shape hold the same literals, so there are few combinations; whoever makes up others makes us begin again. */
 const mostCombinations = 4_096;
 
-/** @returns for a text and each of the filters the patterns that are left when all literals are looked up at once, one by one no `includes` is needed */
+/** So many texts are tried on everything: for a handful, such as the tests inside rules, looking up does not pay. */
+const textsBefore = 64;
+
+/** @returns for a text and each of the filters the patterns that are left when all literals are looked up at once */
 export function createFittingPatterns(filters: readonly Filter[]): (text: string) => readonly FittingPatterns[] {
   const everything = filters.map((filter) => fitting(filter, () => true));
+  let texts = 0;
+  let lookUp: ((text: string) => readonly FittingPatterns[]) | undefined;
+  return (text) => {
+    if (lookUp === undefined) {
+      texts += 1;
+      if (texts <= textsBefore) return everything;
+      lookUp = createLookUp(filters, everything);
+    }
+    return lookUp(text);
+  };
+}
+
+function createLookUp(filters: readonly Filter[], everything: readonly FittingPatterns[]): (text: string) => readonly FittingPatterns[] {
   const telling = filters.flatMap(patternsOf).flatMap((pattern) => pattern.telling ?? []);
   const index = createLiteralIndex([...new Set(telling.flatMap(({ literals }) => literals))], longestIndexed);
   // A code unit is at most three bytes.
