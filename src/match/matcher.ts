@@ -5,7 +5,7 @@ import type { Filter, Memory, Pattern } from '../model/filter.ts';
 import { journalFits, journalGroups } from '../model/journal-match.ts';
 import type { JournalGroups } from '../model/journal-match.ts';
 import type { LogRecord } from '../model/record.ts';
-import { createFittingPatterns, type FittingPatterns } from './fitting-patterns.ts';
+import { createFittingPatterns, type FittingPatterns, type FittingTo } from './fitting-patterns.ts';
 import { programMatches } from './program.ts';
 import { Remembered } from './remembered.ts';
 
@@ -33,8 +33,8 @@ export interface Matcher {
 const nothing: Recognised = { detections: [], none: [] };
 
 /**
- * Joins filters into one matcher: a record goes to the filters of its program, one expression turns away what no pattern of those begins with,
- * and of the patterns only those are tried whose literals the text holds. Journal entries go only to filters whose `journal:` they fit: what a local user writes to the journal may bear any tag.
+ * Joins filters into one matcher: a record goes to the filters of its program, and of their patterns only those are tried whose literals the
+ * text holds. Journal entries go only to filters whose `journal:` they fit: what a local user writes to the journal may bear any tag.
  */
 export function createMatcher(filters: readonly Filter[], limits: MatchLimits = defaultMatchLimits): Matcher {
   const runners = filters.map((filter) => new FilterRunner(filter, limits));
@@ -48,7 +48,6 @@ export function createMatcher(filters: readonly Filter[], limits: MatchLimits = 
     const key = chosen.map((runner) => runners.indexOf(runner)).join(' ');
     const dispatch = shared.get(key) ?? {
       runners: chosen,
-      gate: gateOf(chosen),
       fittingTo: createFittingPatterns(chosen.map(({ filter }) => filter)),
     };
     // There are few combinations of filters, however many program names come.
@@ -59,18 +58,15 @@ export function createMatcher(filters: readonly Filter[], limits: MatchLimits = 
   };
 
   const match = (record: LogRecord): Recognised => {
-    const { runners: chosen, gate, fittingTo } = dispatchTo(record.appName ?? '');
+    const { runners: chosen, fittingTo } = dispatchTo(record.appName ?? '');
     if (chosen.length === 0) return nothing;
     const text = record.text.length > limits.messageLength ? record.text.slice(0, limits.messageLength) : record.text;
-    if (gate !== undefined) {
-      gate.lastIndex = 0;
-      if (!gate.test(text)) return nothing;
-    }
+    const fitting = fittingTo(text);
+    if (fitting === undefined) return nothing;
     const detections: Detection[] = [];
     const none: NoDetection[] = [];
-    const fitting = fittingTo(text);
-    for (const [index, runner] of chosen.entries()) {
-      const found = runner.run(record, text, fitting[index] ?? nonePatterns);
+    for (let index = 0; index < chosen.length; index += 1) {
+      const found = chosen[index]?.run(record, text, fitting[index] ?? nonePatterns);
       if (found === undefined) continue;
       if ('kind' in found) none.push(found);
       else detections.push(found);
@@ -86,28 +82,11 @@ export function createMatcher(filters: readonly Filter[], limits: MatchLimits = 
 /** Filters that share programs. */
 interface Dispatch {
   readonly runners: readonly FilterRunner[];
-  /** Fits the beginning of every message that any of them could want; undefined: there is no such expression. */
-  readonly gate: RegExp | undefined;
   /** For each of the runners. */
-  readonly fittingTo: (text: string) => readonly FittingPatterns[];
+  readonly fittingTo: FittingTo;
 }
 
 const nonePatterns: FittingPatterns = { patterns: [], except: [], remember: [], success: [] };
-
-function gateOf(runners: readonly FilterRunner[]): RegExp | undefined {
-  const heads = new Set<string>();
-  for (const { filter } of runners) {
-    for (const { head } of allPatterns(filter)) {
-      if (head === undefined) return undefined;
-      heads.add(head);
-    }
-  }
-  return heads.size === 0 ? undefined : new RegExp([...heads].map((head) => `(?:${head})`).join('|'), 'y');
-}
-
-function allPatterns({ patterns, except, remember, success = [] }: Filter): readonly Pattern[] {
-  return [...patterns, ...except, ...remember.map((memory) => memory.pattern), ...success];
-}
 
 /** One filter with what it remembers. */
 class FilterRunner {

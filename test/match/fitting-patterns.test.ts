@@ -32,16 +32,16 @@ describe('the patterns left by their literals', () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 5 }), (pieces) => {
         const text = pieces.join('');
-        for (const [index, fitting] of fittingTo(text).entries()) {
-          const filter = filters[index];
-          assert.ok(filter !== undefined);
+        const left = fittingTo(text);
+        for (const [index, filter] of filters.entries()) {
+          const fitting = left?.[index] ?? { patterns: [], except: [], remember: [], success: [] };
           for (const kind of ['patterns', 'except'] as const) {
-            const left = fitting[kind];
+            const kept = fitting[kind];
             assert.deepEqual(
-              left,
-              filter[kind].filter((pattern) => left.includes(pattern)),
+              kept,
+              filter[kind].filter((pattern) => kept.includes(pattern)),
             );
-            for (const pattern of filter[kind]) if (pattern.match(text) !== undefined) assert.ok(left.includes(pattern), pattern.name);
+            for (const pattern of filter[kind]) if (pattern.match(text) !== undefined) assert.ok(kept.includes(pattern), pattern.name);
           }
           for (const memory of filter.remember) if (memory.pattern.match(text) !== undefined) assert.ok(fitting.remember.includes(memory));
         }
@@ -51,7 +51,7 @@ describe('the patterns left by their literals', () => {
   });
 
   test('are few for an ordinary line', () => {
-    const [postfix] = fittingTo('3A1B2C3: client=unknown[192.0.2.4]');
+    const [postfix] = fittingTo('3A1B2C3: client=unknown[192.0.2.4]') ?? [];
     assert.equal(postfix?.remember.length, 1);
     assert.ok((postfix?.patterns.length ?? 99) < 3);
   });
