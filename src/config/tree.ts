@@ -49,6 +49,16 @@ const maxAliasedValues = 10_000;
 /** Mistakes in the YAML itself that are shown of one file; each tends to cause others. */
 const maxSyntaxMistakes = 20;
 
+/** The library calls itself for each level of nesting. @returns undefined where the stack does not suffice */
+function parsed<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Reads one YAML 1.2 document.
  *
@@ -61,7 +71,7 @@ export function parseTree(
 ): { readonly tree: Tree | undefined; readonly broken: boolean } {
   const lines = new LineCounter();
   // uniqueKeys: we look ourselves, because the library compares each key with each other key, and does not say where the first one is.
-  const document = parseDocument(file.text, { version: '1.2', lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const document = parsed(() => parseDocument(file.text, { version: '1.2', lineCounter: lines, prettyErrors: false, uniqueKeys: false }));
   const spanOf = (from: number, to: number): Span => {
     // An error at the end of the file may lie behind its last character.
     const start = Math.min(from, file.text.length);
@@ -72,6 +82,10 @@ export function parseTree(
   };
   const mistake = (span: Span, message: string, help?: string) => report({ ...span, message, help, severity: 'error' });
 
+  if (document === undefined) {
+    mistake(spanOf(0, 1), 'the file is nested too deeply');
+    return { tree: undefined, broken: true };
+  }
   if (document.directives?.yaml.version === '1.1') {
     mistake(spanOf(0, file.text.length), 'this file asks for YAML 1.1; configuration is YAML 1.2', 'remove the line "%YAML 1.1"');
     return { tree: undefined, broken: true };

@@ -36,7 +36,8 @@ export class YamlReader {
       this.reportAt(0, 1, `the file has ${source.length} characters; at most ${mostBytes} are read`);
       return;
     }
-    const document = parseDocument(source, { lineCounter: this.lines, prettyErrors: false, version: '1.2', logLevel: 'silent' });
+    const document = this.parse(source);
+    if (document === undefined) return;
     for (const { pos, message, code } of [...document.errors, ...document.warnings]) {
       this.reportAt(pos[0], code === 'DUPLICATE_KEY' ? keyLength(source, pos[0]) : 1, duplicate(code, source, pos[0]) ?? message);
     }
@@ -45,6 +46,17 @@ export class YamlReader {
       return;
     }
     this.root = document.contents;
+  }
+
+  /** @returns undefined after saying that the file cannot be read: the library calls itself for each level of nesting */
+  private parse(source: string): ReturnType<typeof parseDocument> | undefined {
+    try {
+      return parseDocument(source, { lineCounter: this.lines, prettyErrors: false, version: '1.2', logLevel: 'silent' });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.reportAt(0, 1, 'the file is nested too deeply');
+      return undefined;
+    }
   }
 
   /** The entries of a mapping; keys that are not known are reported, with the nearest known one, or what they belong to. */
