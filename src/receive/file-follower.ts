@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { FileSettings, Sink } from '../model/source.ts';
+import type { FileDeps } from './file-deps.ts';
 import { expandPattern, isPattern, maxPaths } from './file-pattern.ts';
 import { findCopy, resume, rotatedBetween } from './file-resume.ts';
 import { startOffset } from './file-start.ts';
-import type { FileDeps } from './file-tail.ts';
 import { fileTrouble } from './file-trouble.ts';
 import { FileWatch } from './file-watch.ts';
 import { OpenFile, type Reading, chunkBytes } from './open-file.ts';

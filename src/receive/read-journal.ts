@@ -2,7 +2,7 @@ import { parseJournalEntry } from '../parse/journal-entry.ts';
 import { type JournalPlace, fieldNames, findJournalctl, journalArgs } from './journalctl.ts';
 import { runJournalctl } from './journalctl-run.ts';
 import { probeJournal } from './journal-probe.ts';
-import type { RegionReader } from './read-log.ts';
+import type { RegionReader } from './region-reader.ts';
 
 /** All entries that fit the matches, to the end. @throws if the journal cannot be read, and what the reader throws */
 export async function readJournal(

@@ -2,11 +2,11 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import type { JournalEntry } from '../parse/journal-entry.ts';
 import { fileTrouble } from './file-trouble.ts';
 import type { TimeOf } from './file-start.ts';
 import { type JournalPlace, isMatch, parseMatches, systemJournal } from './journalctl.ts';
 import { LogRegions, type TakeRegion, splitRegion } from './log-regions.ts';
+import type { Entry, RegionReader } from './region-reader.ts';
 import { isGzip, readGzip } from './read-gzip.ts';
 
 /** A log that is there to be read to its end, as a person names it. */
@@ -17,18 +17,10 @@ export type LogPlace =
   /** The argument is itself a line of a log. */
   | { readonly kind: 'line'; readonly text: string };
 
-type Entry = JournalEntry & { readonly kind: 'entry' };
-
 /** Who reads a log line by line; numbers count from 1. Of the journal there are entries instead of lines. */
 export interface LineReader {
   readonly line: (text: string, number: number) => void;
   readonly entry: (entry: Entry, number: number) => void;
-}
-
-/** Who reads a log in regions of whole lines, each with its LF but perhaps the last: without a string for each line. */
-export interface RegionReader {
-  readonly region: TakeRegion;
-  readonly entry: (entry: Entry) => void | Promise<void>;
 }
 
 export interface LogDeps {
@@ -65,6 +57,20 @@ export function endOfLog(place: LogPlace): number | undefined {
   if (place.kind !== 'file') return undefined;
   const status = statSync(place.path, { throwIfNoEntry: false });
   return status?.isFile() === true ? status.mtimeMs : undefined;
+}
+
+/** Whether it can be read twice for little: a file that is not compressed. */
+export function isPlainFile(place: LogPlace): boolean {
+  if (place.kind !== 'file' || statSync(place.path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+  const head = Buffer.alloc(2);
+  try {
+    const file = openSync(place.path, 'r');
+    readSync(file, head);
+    closeSync(file);
+  } catch {
+    return false; // reading it will say why
+  }
+  return !isGzip(head);
 }
 
 /** The time of the first line that has one, ms since the epoch, to put logs in order; undefined if it cannot be known beforehand. */

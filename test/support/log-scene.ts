@@ -6,7 +6,8 @@ import { afterEach, beforeEach } from 'node:test';
 import { parseFileLine } from '../../src/parse/file-line.ts';
 import type { LogRecord } from '../../src/model/record.ts';
 import type { FileSettings, Source } from '../../src/model/source.ts';
-import { type FileDeps, openFiles } from '../../src/receive/file-tail.ts';
+import type { FileDeps } from '../../src/receive/file-deps.ts';
+import { openFiles } from '../../src/receive/file-tail.ts';
 import type { FilePosition } from '../../src/receive/open-file.ts';
 import type { RecordedSink } from './recorded-sink.ts';
 
