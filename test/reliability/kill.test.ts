@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { without } from '../environment.ts';
+import { program, without } from '../environment.ts';
 import { cgroups, startJournald, withoutJournald } from '../support/journald.ts';
 import { createNetworkPair, type Namespace } from '../support/netns.ts';
 import { type Life, type Lives, livesIn } from './lives.ts';
@@ -128,7 +129,7 @@ async function isAsUndisturbed(
   assert.deepEqual(found.bans, wanted.bans);
   assert.deepEqual(found.windows, wanted.windows);
   if (inKernel !== undefined) assert.equal(inKernel, new Set(wanted.bans.map((ban) => ban.split(' ')[1])).size, 'elements in the kernel');
-  assert.deepEqual(orphans(directory), [], 'nothing that a killed daemon started goes on');
+  if (host !== undefined) assert.deepEqual(await orphans(host), [], 'nothing that a killed daemon started goes on');
   t.diagnostic(`${kills} kills: ${found.bans.length} bans and ${found.windows.length} open windows as without them`);
 }
 
@@ -143,17 +144,15 @@ async function elements(host: Namespace, life: Life): Promise<number> {
   }
 }
 
-/** Processes whose command line names the directory. */
-function orphans(directory: string): readonly string[] {
-  return readdirSync('/proc').flatMap((pid) => {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
-    try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      return command.includes(directory) ? [command] : [];
-    } catch {
-      return []; // it ended meanwhile
-    }
-  });
+/** What still runs in the namespace, once it had a second to notice that nobody reads it any more. */
+async function orphans(host: Namespace): Promise<readonly string[]> {
+  for (let tries = 0; ; tries++) {
+    const pids = execFileSync(program('ip') ?? 'ip', ['netns', 'pids', host.name], { encoding: 'utf8' })
+      .split('\n')
+      .filter(Boolean);
+    if (pids.length === 0 || tries === 20) return pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
+    await pause(50); // they tell nobody when they end
+  }
 }
 
 function place(t: TestContext): { readonly directory: string; readonly host: Namespace | undefined } {
