@@ -1,5 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A file: grep stops at its first match when nobody reads the count. */
+const output = join(tmpdir(), `sluice-bench-${process.pid}.out`);
+process.once('exit', () => rmSync(output, { force: true }));
 
 export interface Timed {
   readonly wallMs: number;
@@ -7,9 +14,9 @@ export interface Timed {
   readonly cpuMs: number;
 }
 
-/** Runs a command, its output thrown away. bash measures. @throws if it does not end with one of the codes */
+/** Runs a command, its output written to a file. bash measures. @throws if it does not end with one of the codes */
 export async function timeRun(command: readonly string[], codes: readonly number[] = [0]): Promise<Timed> {
-  const child = spawn('/bin/bash', ['-c', 'TIMEFORMAT="%R %U %S"; time "$@" >/dev/null 2>&1', 'bash', ...command], {
+  const child = spawn('/bin/bash', ['-c', 'TIMEFORMAT="%R %U %S"; time "$@" >"$0" 2>/dev/null', output, ...command], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, LC_ALL: 'C' },
   });

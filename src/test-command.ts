@@ -6,13 +6,13 @@ import { createMatcher, type Matcher } from './match/matcher.ts';
 import type { Filter } from './model/filter.ts';
 import type { LogRecord, Message, TrustedFields } from './model/record.ts';
 import { siftRegion, splitRegion } from './receive/log-regions.ts';
-import { endOfLog, type LogPlace, placeOfLog, readRegions } from './receive/read-log.ts';
+import { endOfLog, type LogPlace, placeOfLog, isPlainFile, readRegions } from './receive/read-log.ts';
 import { bareMessage, parseLine, recordOf } from './recognise.ts';
 import { compilePattern } from './rules/native/pattern-compile.ts';
 import { provePattern } from './rules/native/pattern-proof.ts';
 import { parsePattern } from './rules/native/pattern-syntax.ts';
 
-import { needlesOf } from './sieve/needles.ts';
+import { needlesFor, needlesOf } from './sieve/needles.ts';
 import { createSieve } from './sieve/sieve.ts';
 import { jsonReport, type Report, type Result, textReport } from './test-report.ts';
 
@@ -106,8 +106,14 @@ const anyProgram = '*';
 const chunkBytes = 1024 * 1024;
 
 /** @returns why the log could not be read to its end */
-async function testLog(place: LogPlace, { filter, anyProgram: any }: Found, nowMs: number, report: Report): Promise<string | undefined> {
+async function testLog(
+  place: LogPlace,
+  { filter: given, anyProgram: any }: Found,
+  nowMs: number,
+  report: Report,
+): Promise<string | undefined> {
   const clock = { nowMs, timezone: 'local' };
+  const filter = (await recallsNothing(place, given)) ? { ...given, remember: [] } : given;
   const matcher: Matcher = createMatcher([filter]);
   const judge = (number: number, text: string, message: Message | undefined, trusted: TrustedFields | undefined): void => {
     if (message === undefined) return report.line(number, text, [], false);
@@ -148,6 +154,24 @@ async function testLog(place: LogPlace, { filter, anyProgram: any }: Found, nowM
     },
     sieve === undefined ? {} : { chunk: sieve.input },
   );
+}
+
+/**
+ * Whether no line of the log can ask for what the filter remembers: then nothing needs to be. To look at every line that could be remembered
+ * (Postfix: one for each mail) takes longer than to look through the bytes twice.
+ */
+async function recallsNothing(place: LogPlace, { patterns, remember }: Filter): Promise<boolean> {
+  if (remember.length === 0 || !isPlainFile(place)) return false;
+  const asking = patterns.filter(({ address }) => address.kind === 'remembered');
+  const needles = needlesFor(asking.map(({ literals }) => literals.map((text) => ({ text, fold: false }))));
+  if (needles === undefined || needles.length === 0) return needles !== undefined;
+  const sieve = createSieve(needles, chunkBytes);
+  let asks = false;
+  const region = (bytes: Buffer): void => {
+    asks ||= sieve.find(bytes, 0, bytes.length) < bytes.length;
+  };
+  const trouble = await readRegions(place, { region, entry: () => undefined }, { chunk: sieve.input });
+  return !asks && trouble === undefined;
 }
 
 function fromJournal(record: LogRecord, trusted: TrustedFields): LogRecord {

@@ -168,3 +168,22 @@ describe('sluice test', () => {
     assert.deepEqual(objects(stdout).at(-1), { summary: { lines: 4, matched: 2, missed: 1, ignored: 1 } });
   });
 });
+
+test('finds in a file, compressed or not, what an earlier line must be remembered for', async () => {
+  const mail = [
+    'Nov 22 20:00:00 mx postfix/smtpd[1]: 3A1B2C3: client=unknown[192.0.2.4]',
+    'Nov 22 20:00:01 mx postfix/smtpd[1]: 3A1B2C4: client=unknown[192.0.2.5]',
+    'Nov 22 20:00:02 mx postfix/cleanup[2]: 3A1B2C3: reject: body x from unknown[192.0.2.4]; from=<c@d.example>: 5.7.1 no',
+    '',
+  ].join('\n');
+  const plain = join(directory, 'remembered.log');
+  writeFileSync(plain, mail);
+  writeFileSync(`${plain}.gz`, gzipSync(mail));
+  for (const name of [plain, `${plain}.gz`]) {
+    const { stdout, code } = await runSluice(['test', name, '--filter', 'postfix', '--json']);
+    assert.equal(code, 0);
+    const [found, last] = stdout.split('\n').map((line): unknown => (line === '' ? undefined : JSON.parse(line)));
+    assert.partialDeepStrictEqual(found, { line: 3, pattern: 'content-reject', address: '192.0.2.4' });
+    assert.deepEqual(last, { summary: { lines: 3, matched: 1, missed: 2, ignored: 0 } });
+  }
+});

@@ -18,7 +18,8 @@ export function requiredLiterals(parts: readonly Part[], cut: boolean): readonly
   let best: readonly string[] = [];
   for (const [index, part] of sure.entries()) {
     const candidate = candidateAt(sure, index, part);
-    if (candidate.length > 0 && worth(candidate) > worth(best)) best = candidate;
+    if (candidate.length > 0 && (narrows(candidate, best) || (worth(candidate) > worth(best) && !narrows(best, candidate))))
+      best = candidate;
   }
   return best;
 }
@@ -44,6 +45,11 @@ function candidateAt(parts: readonly Part[], index: number, part: Part): readonl
   const left = before?.kind === 'literal' ? before.text : '';
   const right = behind?.kind === 'literal' ? behind.text : '';
   return part.type.words.map((word) => `${left}${word}${right}`);
+}
+
+/** Every one of the texts holds one of the others: a message that has it has one of those as well. */
+function narrows(texts: readonly string[], others: readonly string[]): boolean {
+  return texts.length > 0 && others.length > 0 && texts.every((text) => others.some((other) => text.includes(other)));
 }
 
 /** The shortest of the texts decides; a single one is cheaper to look for than several. */
