@@ -123,11 +123,10 @@ describe('signals and descriptors', { skip }, () => {
     const holder = host.start('bash', '-c', script);
     assert.ok(holder.stdout !== null);
     await once(holder.stdout, 'data');
+    while (open() < most - 1) await pause(5); // the kernel took the connections, the daemon takes them when it can
     renameSync(log, `${log}.1`);
     write(log, '203.0.113.1');
     while (!/too many open files/i.test(life.log())) await pause(20); // without descriptors it cannot be asked
-    assert.ok(open() >= most - 1, `${open()} of ${most} descriptors`);
-
     holder.kill('SIGKILL');
     while (open() > most - 10) await pause(20); // who asks before that is hung up on
     await banned(life, ['203.0.113.1']);
