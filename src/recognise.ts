@@ -18,8 +18,18 @@ export function parseLine(line: string, clock: Clock): Message | undefined {
 
 /** A message read from somewhere that says nothing of its sender: what `test`, `replay` and the tests inside rules work on. */
 export function recordOf(message: Message, source: string, nowMs: number): LogRecord {
+  // Field by field: a spread takes longer than reading the message did.
   return {
-    ...message,
+    facility: message.facility,
+    severity: message.severity,
+    stamp: message.stamp,
+    hostname: message.hostname,
+    appName: message.appName,
+    procId: message.procId,
+    msgId: message.msgId,
+    structuredData: message.structuredData,
+    text: message.text,
+    repeats: message.repeats,
     source,
     origin: { kind: 'file', path: source, inode: 0n, offsetBytes: 0, head: '' },
     trust: 'full',

@@ -3,6 +3,7 @@ import type { Foreign, TestOptions, Wanted } from './cli/options.ts';
 import { formatDiagnostic, printable } from './diagnostic.ts';
 import { findFilter } from './find-filter.ts';
 import { createMatcher, type Matcher } from './match/matcher.ts';
+import type { Detection } from './model/detection.ts';
 import type { Filter } from './model/filter.ts';
 import type { LogRecord, Message, TrustedFields } from './model/record.ts';
 import { siftRegion, splitRegion } from './receive/log-regions.ts';
@@ -120,12 +121,7 @@ async function testLog(
     const record = recordOf(any ? { ...message, appName: anyProgram } : message, 'test', nowMs);
     const { detections, none } = matcher.match(trusted === undefined || any ? record : fromJournal(record, trusted));
     const timeMs = message.stamp?.ms;
-    report.line(
-      number,
-      text,
-      detections.length === 0 ? noResults : detections.map((found) => ({ ...found, id: found.address, timeMs })),
-      none.length > 0,
-    );
+    report.line(number, text, detections.length === 0 ? noResults : detections.map((found) => resultOf(found, timeMs)), none.length > 0);
   };
   // A line given by hand may be the message alone: take it for one of the filter's.
   const bare = (text: string): Message | undefined => (place.kind === 'line' ? bareMessage(text, filter.programs[0] ?? '') : undefined);
@@ -172,6 +168,10 @@ async function recallsNothing(place: LogPlace, { patterns, remember }: Filter): 
   };
   const trouble = await readRegions(place, { region, entry: () => undefined }, { chunk: sieve.input });
   return !asks && trouble === undefined;
+}
+
+function resultOf({ filter, pattern, address, captures, follows }: Detection, timeMs: number | undefined): Result {
+  return { filter, pattern, id: address, address, timeMs, captures, follows };
 }
 
 function fromJournal(record: LogRecord, trusted: TrustedFields): LogRecord {

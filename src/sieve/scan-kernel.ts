@@ -37,13 +37,11 @@ export const slackBytes = 32;
  * The method is that of "Teddy" in Intel's Hyperscan: Wang et al., NSDI 2019, section 4.3.
  *
  * `mark(from, to)` sets the bit of every needle that lies in [from, to).
- *
- * @param pages memory, in pages of 64 KiB
  */
-export function scanKernel(pages: number): string {
+export function scanKernel(): string {
   return `
 (module
-  (memory (export "memory") ${pages})
+  (import "sieve" "memory" (memory 1))
   (func (export "find") (param $from i32) (param $to i32) (result i32)
     ${locals}
     ${search(found, countLines)}

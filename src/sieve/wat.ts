@@ -42,7 +42,7 @@ const memory: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * Assembles a module written in the WebAssembly text format: functions and one memory, folded instructions, names, and no more instructions
+ * Assembles a module written in the WebAssembly text format: functions and one imported memory, folded instructions, names, and no more instructions
  * than the tables above have.
  *
  * So the kernel is read as it is written, and no binary has to be believed.
@@ -55,11 +55,8 @@ export function assembleModule(text: string): Uint8Array<ArrayBuffer> {
   const [head, ...fields] = listOf(module);
   if (head !== 'module') throw new Error(`a module begins with (module, not with ${String(head)}`);
   const functions = fields.filter((field) => field[0] === 'func').map((field) => readFunction(listOf(field)));
-  const pages = fields.filter((field) => field[0] === 'memory').map((field) => listOf(field));
-  const exports = [
-    ...functions.map(({ exported }, index) => [...name(exported), 0, ...leb(index)]),
-    ...pages.map((field, index) => [...name(exportOf(field)), 2, ...leb(index)]),
-  ];
+  const imports = fields.filter((field) => field[0] === 'import').map((field) => listOf(field));
+  const exports = functions.map(({ exported }, index) => [...name(exported), 0, ...leb(index)]);
   return Uint8Array.from([
     ...magicAndVersion,
     ...section(
@@ -67,12 +64,12 @@ export function assembleModule(text: string): Uint8Array<ArrayBuffer> {
       functions.map(({ signature }) => signature),
     ), // prettier keeps one kind of section a line
     ...section(
-      3,
-      functions.map((_, index) => leb(index)),
+      2,
+      imports.map(([, from, what]) => [...name(quotedText(from)), ...name(quotedText(what)), 2, 0, 1]),
     ),
     ...section(
-      5,
-      pages.map((field) => [0, ...leb(Number(field[2]))]),
+      3,
+      functions.map((_, index) => leb(index)),
     ),
     ...section(7, exports),
     ...section(
@@ -188,7 +185,11 @@ function listOf(node: Node | undefined): readonly Node[] {
 
 function exportOf(field: readonly Node[]): string {
   const [, quoted] = field.find((each) => each[0] === 'export') ?? [];
-  return String(quoted).replaceAll('"', '');
+  return quotedText(quoted);
+}
+
+function quotedText(node: Node | undefined): string {
+  return String(node).replaceAll('"', '');
 }
 
 function typeOf(node: Node | undefined): number {
