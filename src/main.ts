@@ -4,14 +4,14 @@ import type { Config } from './config/config.ts';
 import { machineNotes, type Machine } from './config/built-in.ts';
 import { expectNobody } from './control/listen.ts';
 import { startControl } from './control/server.ts';
-import { type Daemon, startDaemon } from './daemon.ts';
+import { type Daemon, startDaemon } from './daemon/daemon.ts';
 import { formatDiagnostic } from './diagnostic.ts';
 import { findNft, probeNft } from './enforce/nft-probe.ts';
 import type { Loaded } from './loaded.ts';
-import { createLog, type Log } from './log.ts';
-import { probeMachine } from './machine.ts';
+import { createLog, type Log } from './daemon/log.ts';
+import { probeMachine } from './daemon/machine.ts';
 import { serveMetrics } from './metrics/server.ts';
-import { createNotifier } from './notify.ts';
+import { createNotifier } from './daemon/notify.ts';
 import { loadSetup } from './setup.ts';
 import { readVersion } from './version.ts';
 

@@ -1,7 +1,7 @@
-import type { JailCounts } from './answers.ts';
+import type { JailCounts } from './daemon/answers.ts';
 import { eventTime } from './decide/event-time.ts';
 import type { Decider } from './decide/decider.ts';
-import type { Events } from './events.ts';
+import type { Events } from './daemon/events.ts';
 import type { Matcher } from './match/matcher.ts';
 import { comesOtherwise, type OwnHost } from './match/own-way.ts';
 import type { Decision, Jail, KernelChange } from './model/decision.ts';

@@ -3,7 +3,7 @@ import type { Machine } from './config/built-in.ts';
 import { type Diagnostic, formatDiagnostic, formatDiagnostics } from './diagnostic.ts';
 import { nameOf, ruleDirectories } from './find-filter.ts';
 import type { Filter } from './model/filter.ts';
-import { recogniseLines } from './recognise.ts';
+import { recogniseLines } from './offline/recognise.ts';
 import { type LoadedRules, loadRules } from './rules/native/load-rules.ts';
 import type { RuleFile } from './rules/native/rule-file.ts';
 import { runRuleTests } from './rules/native/rule-tests.ts';

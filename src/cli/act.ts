@@ -41,7 +41,7 @@ export async function unban(given: Given): Promise<number> {
   }
   if (given.on('offline')) {
     if (!all) throw new UsageError("--offline goes with --all: single bans are the daemon's to lift");
-    const { unbanOffline } = await import('../unban-offline.ts');
+    const { unbanOffline } = await import('../offline/unban-offline.ts');
     return unbanOffline({ json: given.on('json'), config: given.text('config') });
   }
   if (given.text('config') !== undefined) throw new UsageError('--config goes with --offline: the daemon knows its own');

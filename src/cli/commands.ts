@@ -55,7 +55,7 @@ export const commands: readonly Command[] = [
     flags: [config, json],
     operands: { min: 0, max: many, missing: '' },
     run: async (given) => {
-      const { check } = await import('../check.ts');
+      const { check } = await import('../offline/check.ts');
       return check({ config: given.text('config'), ruleFiles: given.operands, json: given.on('json') });
     },
   },
@@ -94,7 +94,7 @@ export const commands: readonly Command[] = [
         missed: given.on('missed'),
         json: given.on('json'),
       };
-      const { testCommand } = await import('../test-command.ts');
+      const { testCommand } = await import('../offline/test-command.ts');
       return testCommand(options);
     },
   },
@@ -108,7 +108,7 @@ export const commands: readonly Command[] = [
     operands: { min: 1, max: many, missing: 'which log? Name one or more files, or - for stdin' },
     run: async (given) => {
       const nowMs = moment(given);
-      const { replay } = await import('../replay.ts');
+      const { replay } = await import('../offline/replay.ts');
       return replay({ logs: given.operands, config: given.text('config'), nowMs, json: given.on('json') });
     },
   },

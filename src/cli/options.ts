@@ -3,10 +3,10 @@
  * loads them when they are asked for:
  *
  *     src/main.ts          run(options: RunOptions): Promise<number>
- *     src/check.ts         check(options: CheckOptions): Promise<number>
- *     src/test-command.ts  testCommand(options: TestOptions): Promise<number>
- *     src/replay.ts        replay(options: ReplayOptions): Promise<number>
- *     src/unban-offline.ts unbanOffline(options: UnbanOfflineOptions): Promise<number>
+ *     src/offline/check.ts check(options: CheckOptions): Promise<number>
+ *     src/offline/test-command.ts testCommand(options: TestOptions): Promise<number>
+ *     src/offline/replay.ts replay(options: ReplayOptions): Promise<number>
+ *     src/offline/unban-offline.ts unbanOffline(options: UnbanOfflineOptions): Promise<number>
  *
  * The number is the exit code; results go to stdout, talk to stderr.
  */

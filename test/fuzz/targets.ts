@@ -5,7 +5,7 @@ import type { Parsed } from '../../src/model/record.ts';
 import { parseFileLine } from '../../src/parse/file-line.ts';
 import { parseJournalEntry } from '../../src/parse/journal-entry.ts';
 import { parseSyslog } from '../../src/parse/syslog.ts';
-import { recordOf } from '../../src/recognise.ts';
+import { recordOf } from '../../src/offline/recognise.ts';
 import { compilePattern } from '../../src/rules/native/pattern-compile.ts';
 import { provePattern } from '../../src/rules/native/pattern-proof.ts';
 import { parsePattern } from '../../src/rules/native/pattern-syntax.ts';

@@ -7,7 +7,7 @@ import type { Message, Parsed } from '../../src/model/record.ts';
 import { parseFileLine } from '../../src/parse/file-line.ts';
 import { parseJournalEntry } from '../../src/parse/journal-entry.ts';
 import { parseSyslog } from '../../src/parse/syslog.ts';
-import { recordOf } from '../../src/recognise.ts';
+import { recordOf } from '../../src/offline/recognise.ts';
 import { attacker, programs, rules, said, texts, victim, written } from '../support/attack-lines.ts';
 
 /**

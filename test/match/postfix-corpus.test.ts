@@ -8,7 +8,7 @@ import { parseAddress } from '../../src/model/address.ts';
 import type { LogRecord, Message } from '../../src/model/record.ts';
 import { parseJournalEntry } from '../../src/parse/journal-entry.ts';
 import { parseSyslog } from '../../src/parse/syslog.ts';
-import { parseLine } from '../../src/recognise.ts';
+import { parseLine } from '../../src/offline/recognise.ts';
 import { loadRules } from '../../src/rules/native/load-rules.ts';
 import { corpusFolder, withoutCorpus } from '../support/corpus.ts';
 import { clock, record } from './recognise.ts';

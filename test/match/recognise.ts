@@ -1,5 +1,5 @@
 import type { LogRecord, Message } from '../../src/model/record.ts';
-import { bareMessage, recordOf } from '../../src/recognise.ts';
+import { bareMessage, recordOf } from '../../src/offline/recognise.ts';
 
 /** The corpus ends on this day. */
 export const clock = { nowMs: Date.parse('2026-11-23T00:00:00Z'), timezone: 'UTC' };

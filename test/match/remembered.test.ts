@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { Remembered } from '../../src/match/remembered.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import type { LogRecord } from '../../src/model/record.ts';
-import { bareMessage, recordOf } from '../../src/recognise.ts';
+import { bareMessage, recordOf } from '../../src/offline/recognise.ts';
 
 const record: LogRecord = recordOf(bareMessage('', ''), 's', 0);
 

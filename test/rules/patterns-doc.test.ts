@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { formatDiagnostic } from '../../src/diagnostic.ts';
-import { recogniseLines } from '../../src/recognise.ts';
+import { recogniseLines } from '../../src/offline/recognise.ts';
 import { parsePattern } from '../../src/rules/native/pattern-syntax.ts';
 import { provePattern } from '../../src/rules/native/pattern-proof.ts';
 import { parseRuleFile } from '../../src/rules/native/rule-file.ts';

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { formatDiagnostic } from '../../src/diagnostic.ts';
 import { loadRules } from '../../src/rules/native/load-rules.ts';
 import { runRuleTests } from '../../src/rules/native/rule-tests.ts';
-import { recogniseLines } from '../../src/recognise.ts';
+import { recogniseLines } from '../../src/offline/recognise.ts';
 import { clock } from '../match/recognise.ts';
 
 const rules = loadRules([`${import.meta.dirname}/../../rules`]);

@@ -9,7 +9,7 @@ import { parseFileLine } from '../../src/parse/file-line.ts';
 import { deliverRegion } from '../../src/receive/file-lines.ts';
 import { siftRegion, splitRegion } from '../../src/receive/log-regions.ts';
 import { deliverFrames } from '../../src/receive/syslog-records.ts';
-import { parseLine, recordOf } from '../../src/recognise.ts';
+import { parseLine, recordOf } from '../../src/offline/recognise.ts';
 import { createRulesSieve } from '../../src/sieve/rules-sieve.ts';
 import { recordedSink } from '../support/recorded-sink.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { formatDiagnostic } from '../../../src/diagnostic.ts';
-import { recogniseLines } from '../../../src/recognise.ts';
+import { recogniseLines } from '../../../src/offline/recognise.ts';
 import { loadRules } from '../../../src/rules/native/load-rules.ts';
 import { parseRuleFile } from '../../../src/rules/native/rule-file.ts';
 import { runRuleTests } from '../../../src/rules/native/rule-tests.ts';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { parseAddress } from '../src/model/address.ts';
-import { without } from './environment.ts';
-import { type CorpusCase, corpusCases, corpusNowMs, withoutCorpus } from './rules/fail2ban/stock-filters.ts';
+import { parseAddress } from '../../src/model/address.ts';
+import { without } from '../environment.ts';
+import { type CorpusCase, corpusCases, corpusNowMs, withoutCorpus } from '../rules/fail2ban/stock-filters.ts';
 
-const sluice = fileURLToPath(new URL('../bin/sluice', import.meta.url));
+const sluice = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 
 interface Match {
   readonly line: number;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { printable } from './diagnostic.ts';
+import { printable } from '../diagnostic.ts';
 
 /** What a filter found in a line. */
 export interface Result {

@@ -1,14 +1,14 @@
-import type { BanEntry } from './control/ban-entry.ts';
-import { toBanEntry } from './control/ban-entry.ts';
-import { at, spanOrForever } from './control/instant.ts';
-import type { Explanation, JailStatus, JailSummary, SourceStatus } from './control/protocol.ts';
-import type { Decider } from './decide/decider.ts';
-import type { AddressExplanation } from './decide/explanation.ts';
-import type { Address } from './model/address.ts';
-import type { Ban, Decision, IgnoreReason, Jail } from './model/decision.ts';
-import type { Detection } from './model/detection.ts';
-import type { Filter, Ports } from './model/filter.ts';
-import { formatProtection } from './model/protection.ts';
+import type { BanEntry } from '../control/ban-entry.ts';
+import { toBanEntry } from '../control/ban-entry.ts';
+import { at, spanOrForever } from '../control/instant.ts';
+import type { Explanation, JailStatus, JailSummary, SourceStatus } from '../control/protocol.ts';
+import type { Decider } from '../decide/decider.ts';
+import type { AddressExplanation } from '../decide/explanation.ts';
+import type { Address } from '../model/address.ts';
+import type { Ban, Decision, IgnoreReason, Jail } from '../model/decision.ts';
+import type { Detection } from '../model/detection.ts';
+import type { Filter, Ports } from '../model/filter.ts';
+import { formatProtection } from '../model/protection.ts';
 import type { Input, SourceState } from './sources.ts';
 
 /** What the control socket tells, made from what the parts know. */

@@ -1,20 +1,20 @@
-import { exit } from './cli/exit.ts';
-import type { Foreign, TestOptions, Wanted } from './cli/options.ts';
-import { formatDiagnostic, printable } from './diagnostic.ts';
-import { findFilter } from './find-filter.ts';
-import { createMatcher, type Matcher } from './match/matcher.ts';
-import type { Detection } from './model/detection.ts';
-import type { Filter } from './model/filter.ts';
-import type { LogRecord, Message, TrustedFields } from './model/record.ts';
-import { siftRegion, splitRegion } from './receive/log-regions.ts';
-import { endOfLog, type LogPlace, placeOfLog, isPlainFile, readRegions } from './receive/read-log.ts';
+import { exit } from '../cli/exit.ts';
+import type { Foreign, TestOptions, Wanted } from '../cli/options.ts';
+import { formatDiagnostic, printable } from '../diagnostic.ts';
+import { findFilter } from '../find-filter.ts';
+import { createMatcher, type Matcher } from '../match/matcher.ts';
+import type { Detection } from '../model/detection.ts';
+import type { Filter } from '../model/filter.ts';
+import type { LogRecord, Message, TrustedFields } from '../model/record.ts';
+import { siftRegion, splitRegion } from '../receive/log-regions.ts';
+import { endOfLog, type LogPlace, placeOfLog, isPlainFile, readRegions } from '../receive/read-log.ts';
 import { bareMessage, parseLine, recordOf } from './recognise.ts';
-import { compilePattern } from './rules/native/pattern-compile.ts';
-import { provePattern } from './rules/native/pattern-proof.ts';
-import { parsePattern } from './rules/native/pattern-syntax.ts';
+import { compilePattern } from '../rules/native/pattern-compile.ts';
+import { provePattern } from '../rules/native/pattern-proof.ts';
+import { parsePattern } from '../rules/native/pattern-syntax.ts';
 
-import { needlesFor, needlesOf } from './sieve/needles.ts';
-import { createSieve } from './sieve/sieve.ts';
+import { needlesFor, needlesOf } from '../sieve/needles.ts';
+import { createSieve } from '../sieve/sieve.ts';
 import { jsonReport, type Report, type Result, textReport } from './test-report.ts';
 
 /** `sluice test`: which lines of a log a filter or a pattern matches. Exit 5 if none. */

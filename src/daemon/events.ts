@@ -1,15 +1,15 @@
-import { toBanEntry } from './control/ban-entry.ts';
-import type { DaemonEvent } from './control/event.ts';
-import type { EventFeed } from './control/event-feed.ts';
-import { at, atOrNever } from './control/instant.ts';
-import { formatDuration } from './duration.ts';
+import { toBanEntry } from '../control/ban-entry.ts';
+import type { DaemonEvent } from '../control/event.ts';
+import type { EventFeed } from '../control/event-feed.ts';
+import { at, atOrNever } from '../control/instant.ts';
+import { formatDuration } from '../duration.ts';
 import type { Level, Log } from './log.ts';
-import type { Metrics } from './metrics/registry.ts';
-import { type Address, formatSubject, type Prefix } from './model/address.ts';
-import type { Ban, IgnoreReason, UnbanReason } from './model/decision.ts';
-import type { Detection, NoDetection } from './model/detection.ts';
-import type { LogRecord } from './model/record.ts';
-import type { LostReason, SourceError } from './model/source.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import { type Address, formatSubject, type Prefix } from '../model/address.ts';
+import type { Ban, IgnoreReason, UnbanReason } from '../model/decision.ts';
+import type { Detection, NoDetection } from '../model/detection.ts';
+import type { LogRecord } from '../model/record.ts';
+import type { LostReason, SourceError } from '../model/source.ts';
 
 /**
  * One function for each thing that happens: its log line, its counter and its entry in the feed together, so that the three agree.

@@ -1,7 +1,7 @@
-import type { Config } from './config/config.ts';
-import type { HostFacts } from './host/host.ts';
-import type { Prefix } from './model/address.ts';
-import type { Protection } from './model/protection.ts';
+import type { Config } from '../config/config.ts';
+import type { HostFacts } from '../host/host.ts';
+import type { Prefix } from '../model/address.ts';
+import type { Protection } from '../model/protection.ts';
 
 /**
  * The never-banned list: what the host says of itself, who may send syslog, and the configuration's allowlist. Loopback and what people

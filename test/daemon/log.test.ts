@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createLog } from '../src/log.ts';
+import { createLog } from '../../src/daemon/log.ts';
 
 function logWith(journal: boolean, linesPerSecond = 100) {
   const lines: string[] = [];

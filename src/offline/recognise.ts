@@ -1,10 +1,10 @@
-import { createMatcher } from './match/matcher.ts';
-import type { Recognised } from './model/detection.ts';
-import type { Filter } from './model/filter.ts';
-import type { LogRecord, Message } from './model/record.ts';
-import { parseFileLine } from './parse/file-line.ts';
-import { parseSyslog } from './parse/syslog.ts';
-import type { Clock } from './parse/timestamp.ts';
+import { createMatcher } from '../match/matcher.ts';
+import type { Recognised } from '../model/detection.ts';
+import type { Filter } from '../model/filter.ts';
+import type { LogRecord, Message } from '../model/record.ts';
+import { parseFileLine } from '../parse/file-line.ts';
+import { parseSyslog } from '../parse/syslog.ts';
+import type { Clock } from '../parse/timestamp.ts';
 
 /**
  * One line of a log in any form that has lines: as rsyslog and postlogd write files, or as it came over the wire (`<22>...`).

@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { printable } from './diagnostic.ts';
+import { printable } from '../diagnostic.ts';
 
 /** Tells systemd how far we are: sd_notify(3). Every function does nothing where no service manager asked (no NOTIFY_SOCKET), and none rejects. */
 export interface Notifier {

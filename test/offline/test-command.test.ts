@@ -6,8 +6,8 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { execa } from 'execa';
-import { runSluice } from './cli/running-command.ts';
-import { cgroups, startJournald, withoutJournald } from './support/journald.ts';
+import { runSluice } from '../cli/running-command.ts';
+import { cgroups, startJournald, withoutJournald } from '../support/journald.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-test-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -85,7 +85,7 @@ describe('sluice test --json', () => {
   test('with one pattern of a filter, or a rule file by its path', async () => {
     const one = objects((await runSluice(['test', path, '--filter', 'postfix/relay-denied', '--json', '--now', '2026-11-23'])).stdout);
     assert.deepEqual(one.slice(0, 2), expected.slice(0, 2));
-    const rules = fileURLToPath(new URL('../rules/postfix.yaml', import.meta.url));
+    const rules = fileURLToPath(new URL('../../rules/postfix.yaml', import.meta.url));
     assert.deepEqual(objects((await runSluice(['test', path, '--filter', rules, '--json', '--now', '2026-11-23'])).stdout), expected);
   });
 
@@ -108,7 +108,7 @@ describe('sluice test --json', () => {
     // Somebody else says the same; his unit is another.
     await journald.log(message('192.0.2.66'), { identifier: 'postfix/smtpd', uid: 65_534, cgroup: cgroups.session });
     await journald.rotate();
-    const sluice = fileURLToPath(new URL('../bin/sluice', import.meta.url));
+    const sluice = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
     const [command = '', ...before] = journald.inside();
     const { stdout } = await execa(command, [
       ...before,

@@ -1,22 +1,22 @@
 import { randomFillSync } from 'node:crypto';
-import { exit } from './cli/exit.ts';
-import { formatLocal } from './cli/moment.ts';
-import type { ReplayOptions } from './cli/options.ts';
-import type { Config } from './config/config.ts';
-import { at } from './control/instant.ts';
-import { Decider } from './decide/decider.ts';
-import { eventTime } from './decide/event-time.ts';
-import { printable } from './diagnostic.ts';
-import { formatDuration } from './duration.ts';
-import { type Loaded, usedFilters } from './loaded.ts';
-import { probeMachine } from './machine.ts';
-import { createMatcher } from './match/matcher.ts';
-import { formatSubject } from './model/address.ts';
-import type { Ban, Decision } from './model/decision.ts';
-import type { LogRecord } from './model/record.ts';
-import { endOfLog, type LogPlace, placeOfLog, readLog, startOfLog } from './receive/read-log.ts';
+import { exit } from '../cli/exit.ts';
+import { formatLocal } from '../cli/moment.ts';
+import type { ReplayOptions } from '../cli/options.ts';
+import type { Config } from '../config/config.ts';
+import { at } from '../control/instant.ts';
+import { Decider } from '../decide/decider.ts';
+import { eventTime } from '../decide/event-time.ts';
+import { printable } from '../diagnostic.ts';
+import { formatDuration } from '../duration.ts';
+import { type Loaded, usedFilters } from '../loaded.ts';
+import { probeMachine } from '../daemon/machine.ts';
+import { createMatcher } from '../match/matcher.ts';
+import { formatSubject } from '../model/address.ts';
+import type { Ban, Decision } from '../model/decision.ts';
+import type { LogRecord } from '../model/record.ts';
+import { endOfLog, type LogPlace, placeOfLog, readLog, startOfLog } from '../receive/read-log.ts';
 import { parseLine, recordOf } from './recognise.ts';
-import { loadSetup } from './setup.ts';
+import { loadSetup } from '../setup.ts';
 
 /**
  * `sluice replay`: the whole pipeline on old logs, with the logs' own clock, touching nothing. The never-banned list is that of the

@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
-import type { CheckOptions } from './cli/options.ts';
-import { exit } from './cli/exit.ts';
-import { type Diagnostic, formatDiagnostic } from './diagnostic.ts';
-import { probeMachine } from './machine.ts';
-import { type LoadedRules, loadRuleFiles } from './rules/native/load-rules.ts';
-import { failedTests, loadSetup, type Setup } from './setup.ts';
+import type { CheckOptions } from '../cli/options.ts';
+import { exit } from '../cli/exit.ts';
+import { type Diagnostic, formatDiagnostic } from '../diagnostic.ts';
+import { probeMachine } from '../daemon/machine.ts';
+import { type LoadedRules, loadRuleFiles } from '../rules/native/load-rules.ts';
+import { failedTests, loadSetup, type Setup } from '../setup.ts';
 
 /** `sluice check`: every mistake in configuration and rules at once, and the tests inside the rules. Exit 3 if there is any. */
 export async function check({ config, ruleFiles, json }: CheckOptions): Promise<number> {

@@ -1,5 +1,5 @@
 import { fstatSync, writeSync } from 'node:fs';
-import { printable } from './diagnostic.ts';
+import { printable } from '../diagnostic.ts';
 
 /** sd-daemon(3): what journald makes of a `<N>` at the beginning of a line. */
 const priorities = { error: 3, warning: 4, notice: 5, info: 6 } as const;

@@ -1,7 +1,7 @@
-import { at } from './control/instant.ts';
-import type { ConfirmReply, ReloadReply } from './control/protocol.ts';
-import { formatDuration } from './duration.ts';
-import type { Loaded } from './loaded.ts';
+import { at } from '../control/instant.ts';
+import type { ConfirmReply, ReloadReply } from '../control/protocol.ts';
+import { formatDuration } from '../duration.ts';
+import type { Loaded } from '../loaded.ts';
 
 /** Reads the configuration again and puts it in force, one reload at a time; goes back to the one before if that was asked and nobody confirms. */
 export interface Reloading {

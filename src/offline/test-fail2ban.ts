@@ -1,16 +1,16 @@
 import { statSync } from 'node:fs';
-import type { Foreign } from './cli/options.ts';
-import { formatDiagnostics } from './diagnostic.ts';
-import { FilterGuard, type GuardedVerdict } from './guard/filter-guard.ts';
-import { journalLine } from './match/fail2ban/journal-line.ts';
-import { splitRegion } from './receive/log-regions.ts';
-import { type LogPlace, readRegions } from './receive/read-log.ts';
-import { compileFilter, type FilterTexts } from './rules/fail2ban/compile-filter.ts';
-import { type F2bFilter, readFilterFile } from './rules/fail2ban/filter-file.ts';
-import { parseReference } from './rules/fail2ban/filter-reference.ts';
-import { filterTexts, mistakeDiagnostics } from './rules/fail2ban/filter-texts.ts';
-import { IniCache } from './rules/fail2ban/layering.ts';
-import { diagnosticAt, Mistake } from './rules/fail2ban/mistake.ts';
+import type { Foreign } from '../cli/options.ts';
+import { formatDiagnostics } from '../diagnostic.ts';
+import { FilterGuard, type GuardedVerdict } from '../guard/filter-guard.ts';
+import { journalLine } from '../match/fail2ban/journal-line.ts';
+import { splitRegion } from '../receive/log-regions.ts';
+import { type LogPlace, readRegions } from '../receive/read-log.ts';
+import { compileFilter, type FilterTexts } from '../rules/fail2ban/compile-filter.ts';
+import { type F2bFilter, readFilterFile } from '../rules/fail2ban/filter-file.ts';
+import { parseReference } from '../rules/fail2ban/filter-reference.ts';
+import { filterTexts, mistakeDiagnostics } from '../rules/fail2ban/filter-texts.ts';
+import { IniCache } from '../rules/fail2ban/layering.ts';
+import { diagnosticAt, Mistake } from '../rules/fail2ban/mistake.ts';
 import type { Report, Result } from './test-report.ts';
 
 /** A filter in fail2ban's dialect, ready to be run. */

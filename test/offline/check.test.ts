@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
-const sluice = fileURLToPath(new URL('../bin/sluice', import.meta.url));
+const sluice = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sluice-check-'));
 after(() => rmSync(folder, { recursive: true }));
 

@@ -1,13 +1,13 @@
 import type { Checkpointer } from './checkpointer.ts';
-import type { Begin, Config } from './config/config.ts';
+import type { Begin, Config } from '../config/config.ts';
 import type { Events } from './events.ts';
-import type { Metrics } from './metrics/registry.ts';
-import type { SourceMetrics } from './metrics/input-series.ts';
-import type { Filter } from './model/filter.ts';
-import { journalGroups, journalctlGroups } from './model/journal-match.ts';
-import type { LogRecord } from './model/record.ts';
-import type { Sieve } from './model/sieve.ts';
-import type { FileSettings, JournalSettings, LostReason, Sink, Source, SourceError, StartAt, SyslogSettings } from './model/source.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import type { SourceMetrics } from '../metrics/input-series.ts';
+import type { Filter } from '../model/filter.ts';
+import { journalGroups, journalctlGroups } from '../model/journal-match.ts';
+import type { LogRecord } from '../model/record.ts';
+import type { Sieve } from '../model/sieve.ts';
+import type { FileSettings, JournalSettings, LostReason, Sink, Source, SourceError, StartAt, SyslogSettings } from '../model/source.ts';
 
 /** One configured source, ready to be opened. */
 export type Input = (SyslogSettings | JournalSettings | FileSettings) & { readonly from: Begin };
@@ -162,21 +162,21 @@ async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limit
   const stored = checkpointer.cursors(input.name);
   switch (input.kind) {
     case 'journal': {
-      const { openJournal } = await import('./receive/journal.ts');
+      const { openJournal } = await import('../receive/journal.ts');
       const cursor = stored.find((each) => each.cursor.kind === 'journal')?.cursor;
       return openJournal(input, sink, { nowMs, startAt, position: cursor?.kind === 'journal' ? cursor : undefined });
     }
     case 'file': {
-      const { openFiles } = await import('./receive/file-tail.ts');
-      const { parseFileLine } = await import('./parse/file-line.ts');
+      const { openFiles } = await import('../receive/file-tail.ts');
+      const { parseFileLine } = await import('../parse/file-line.ts');
       const positions = stored.flatMap(({ cursor }) => (cursor.kind === 'file' ? [cursor] : []));
       return openFiles(input, sink, { nowMs, startAt, positions, parse: parseFileLine, sieve });
     }
     case 'syslog': {
-      const { syslogLimits } = await import('./receive/syslog-limits.ts');
+      const { syslogLimits } = await import('../receive/syslog-limits.ts');
       const own = { ...syslogLimits, nowMs, maxFrameBytes: limits.messageBytes, maxConnections: limits.connections, find: sieve.find };
-      if (input.transport === 'udp') return (await import('./receive/syslog-udp.ts')).openSyslogUdp(input, sink, own);
-      return (await import('./receive/syslog-tcp.ts')).openSyslogTcp(input, sink, own);
+      if (input.transport === 'udp') return (await import('../receive/syslog-udp.ts')).openSyslogUdp(input, sink, own);
+      return (await import('../receive/syslog-tcp.ts')).openSyslogTcp(input, sink, own);
     }
   }
 }

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { BanList } from '../src/control/protocol.ts';
-import { runSluice } from './cli/running-command.ts';
-import { startSluice } from './support/daemon.ts';
+import type { BanList } from '../../src/control/protocol.ts';
+import { runSluice } from '../cli/running-command.ts';
+import { startSluice } from '../support/daemon.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-replay-'));
 after(() => rmSync(directory, { recursive: true }));

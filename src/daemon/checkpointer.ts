@@ -1,6 +1,6 @@
-import type { Checkpoint, StoredCursor } from './model/checkpoint.ts';
-import type { LogRecord } from './model/record.ts';
-import type { Store } from './store/store.ts';
+import type { Checkpoint, StoredCursor } from '../model/checkpoint.ts';
+import type { LogRecord } from '../model/record.ts';
+import type { Store } from '../store/store.ts';
 
 /**
  * Decides when what changed is written: at most every `everyMs`, and at once (together with whatever else is decided in the same turn of

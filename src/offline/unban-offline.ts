@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
-import { exit } from './cli/exit.ts';
-import type { UnbanOfflineOptions } from './cli/options.ts';
-import type { Config } from './config/config.ts';
-import { socketCandidates, statePath } from './config/paths.ts';
-import { createClient } from './control/client.ts';
-import type { UnbanReply } from './control/protocol.ts';
-import { NotReachableError } from './control/unreachable.ts';
-import { problemOf } from './enforce/kernel-table.ts';
-import { adviceFor } from './enforce/nft-advice.ts';
-import { startNftChild } from './enforce/nft-child.ts';
-import { findNft } from './enforce/nft-probe.ts';
-import { removeScript, tableName } from './enforce/nft-script.ts';
-import { probeMachine } from './machine.ts';
-import { loadSetup } from './setup.ts';
-import { openStore } from './store/store.ts';
+import { exit } from '../cli/exit.ts';
+import type { UnbanOfflineOptions } from '../cli/options.ts';
+import type { Config } from '../config/config.ts';
+import { socketCandidates, statePath } from '../config/paths.ts';
+import { createClient } from '../control/client.ts';
+import type { UnbanReply } from '../control/protocol.ts';
+import { NotReachableError } from '../control/unreachable.ts';
+import { problemOf } from '../enforce/kernel-table.ts';
+import { adviceFor } from '../enforce/nft-advice.ts';
+import { startNftChild } from '../enforce/nft-child.ts';
+import { findNft } from '../enforce/nft-probe.ts';
+import { removeScript, tableName } from '../enforce/nft-script.ts';
+import { probeMachine } from '../daemon/machine.ts';
+import { loadSetup } from '../setup.ts';
+import { openStore } from '../store/store.ts';
 
 /** What one part of the work came to. `failed`: it must be done in another way, `text` says how. */
 interface Part {

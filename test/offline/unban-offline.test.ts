@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
-import type { Ban } from '../src/model/decision.ts';
-import { openStore } from '../src/store/store.ts';
-import { startControl } from '../src/control/server.ts';
-import { without } from './environment.ts';
-import { runSluice } from './cli/running-command.ts';
-import { createSampleDaemon, prefix } from './control/sample-daemon.ts';
-import { createNetworkPair, type NetworkPair } from './support/netns.ts';
+import type { Ban } from '../../src/model/decision.ts';
+import { openStore } from '../../src/store/store.ts';
+import { startControl } from '../../src/control/server.ts';
+import { without } from '../environment.ts';
+import { runSluice } from '../cli/running-command.ts';
+import { createSampleDaemon, prefix } from '../control/sample-daemon.ts';
+import { createNetworkPair, type NetworkPair } from '../support/netns.ts';
 
 const ban: Ban = {
   jail: 'postfix',

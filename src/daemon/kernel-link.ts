@@ -1,14 +1,14 @@
-import type { Explanation } from './control/protocol.ts';
-import type { Decider } from './decide/decider.ts';
-import { createEnforcer, type Enforcer, type Wanted } from './enforce/enforcer.ts';
-import { findSs } from './enforce/socket-kill.ts';
-import type { Settled } from './enforce/waiters.ts';
+import type { Explanation } from '../control/protocol.ts';
+import type { Decider } from '../decide/decider.ts';
+import { createEnforcer, type Enforcer, type Wanted } from '../enforce/enforcer.ts';
+import { findSs } from '../enforce/socket-kill.ts';
+import type { Settled } from '../enforce/waiters.ts';
 import type { Events } from './events.ts';
-import type { Metrics } from './metrics/registry.ts';
-import { type Address, formatSubject, type Prefix } from './model/address.ts';
-import type { Jail, KernelChange } from './model/decision.ts';
-import type { Ports } from './model/filter.ts';
-import type { LogRecord } from './model/record.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import { type Address, formatSubject, type Prefix } from '../model/address.ts';
+import type { Jail, KernelChange } from '../model/decision.ts';
+import type { Ports } from '../model/filter.ts';
+import type { LogRecord } from '../model/record.ts';
 
 /** What the daemon does with the kernel; with `observe` nothing of it happens, and everything settles at once. */
 export interface KernelLink {

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { createNotifier, type Notifier } from '../src/notify.ts';
-import { program, without } from './environment.ts';
+import { createNotifier, type Notifier } from '../../src/daemon/notify.ts';
+import { program, without } from '../environment.ts';
 
 /** Node cannot receive unix datagrams: perl does, one line in hex for each. Descriptors that come along are closed, as systemd does. */
 const receiver = `
