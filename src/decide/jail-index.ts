@@ -6,6 +6,8 @@ export interface JailSlot {
   readonly lane: number;
   readonly jail: Jail;
   readonly portsKey: string;
+  /** Whose earlier bans count beside its own; absent: none. */
+  readonly otherLanes?: readonly number[];
 }
 
 /** Which jails a detection concerns. A value: changed jails are a new index. */
@@ -19,7 +21,11 @@ export class JailIndex {
 
   /** @param laneOf gives each name a number, the same one every time */
   constructor(jails: readonly Jail[], laneOf: (name: string) => number) {
-    this.slots = jails.map((jail) => ({ lane: laneOf(jail.name), jail, portsKey: portsKey(jail.ports) }));
+    const slots = jails.map((jail) => ({ lane: laneOf(jail.name), jail, portsKey: portsKey(jail.ports) }));
+    const lanes = slots.map(({ lane }) => lane);
+    this.slots = slots.map((slot) =>
+      slot.jail.bantime.overall === true ? { ...slot, otherLanes: lanes.filter((lane) => lane !== slot.lane) } : slot,
+    );
     this.#byName = new Map(this.slots.map((slot) => [slot.jail.name, slot]));
     this.#byPorts = Map.groupBy(this.slots, (slot) => slot.portsKey);
     const byLane: (JailSlot | undefined)[] = [];

@@ -3,7 +3,7 @@ import { maskBits } from '../model/address-bits.ts';
 import type { Ban, BanOrigin, Decision, UnbanReason } from '../model/decision.ts';
 import { type ActiveBan, BanBook } from './ban-book.ts';
 import { BanHistory } from './ban-history.ts';
-import { banCount, banDurationMs } from './bantime.ts';
+import { banCount, banDurationMs, weightAfter } from './bantime.ts';
 import type { Breaker } from './breaker.ts';
 import { Evidence } from './evidence.ts';
 import type { HashSeed } from './half-sip-hash.ts';
@@ -65,7 +65,7 @@ export class Ledger {
    * A ban that would be over already is not made and leaves no trace: no history, and the failures stay in their window, so that the first
    * ban that does reach into the present is made.
    */
-  count(key: SubjectKey, { jail, lane }: JailSlot, failure: Failure, out: Decision[]): 'counted' | 'ignored' {
+  count(key: SubjectKey, { jail, lane, otherLanes }: JailSlot, failure: Failure, out: Decision[]): 'counted' | 'ignored' {
     const { subject, address, atMs, nowMs, weight } = failure;
     setLane(key, lane);
     const active = this.book.get(key);
@@ -79,12 +79,14 @@ export class Ledger {
     if (past !== undefined && atMs < past.endedMs && past.endedMs <= nowMs)
       return ignore(out, jail.name, subject, 'banned', 'older than the end of the last ban');
 
-    const failures = this.windows.add(key, { atMs, weight, nowMs });
+    let count = banCount(past, atMs, jail.bantime.forgetMs);
+    if (otherLanes !== undefined) count += this.#earlierBans(key, otherLanes);
+    setLane(key, lane);
+    const failures = this.windows.add(key, { atMs, weight: weight * weightAfter(jail, count - 1), nowMs });
     if (failures < jail.maxretry) {
       out.push({ kind: 'watch', jail: jail.name, subject, failures });
       return 'counted';
     }
-    const count = banCount(past, atMs, jail.bantime.forgetMs);
     const untilMs = atMs + banDurationMs(jail.bantime, count);
     if (untilMs <= nowMs) {
       ignore(out, jail.name, subject, 'stale', 'the ban would be over already');
@@ -154,6 +156,16 @@ export class Ledger {
     this.windows.forget(this.keyOf(lane, subject));
     this.enter(lane, ban, undefined, nowMs, out);
     return { ban, already: false };
+  }
+
+  /** Bans of the subject in other jails, those in force among them. Leaves another lane in the key. */
+  #earlierBans(key: SubjectKey, lanes: readonly number[]): number {
+    let bans = 0;
+    for (const lane of lanes) {
+      setLane(key, lane);
+      bans += this.book.get(key)?.ban.count ?? this.history.get(key)?.count ?? 0;
+    }
+    return bans;
   }
 
   /** Ends a ban and remembers that it was. @param endedMs no later than its own end */

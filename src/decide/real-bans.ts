@@ -34,7 +34,8 @@ export function* kernelElements(ledger: Ledger, index: JailIndex, nowMs: number)
   }
 }
 
-function realUntilMs(ledger: Ledger, { lane }: JailSlot, subject: Prefix): number | undefined {
+function realUntilMs(ledger: Ledger, { lane, jail }: JailSlot, subject: Prefix): number | undefined {
+  if (jail.closes === false) return undefined;
   const ban = ledger.book.get(ledger.keyOf(lane, subject))?.ban;
   return ban?.observe === false ? ban.untilMs : undefined;
 }

@@ -48,7 +48,7 @@ export class RecordCounter {
 
   /** @returns the jails in which it counted, by subject; undefined: in none, or nobody wants to know. */
   #countDetection(
-    { filter, pattern, address, follows }: Detection,
+    { filter, pattern, address, follows, length: named }: Detection,
     { atMs, nowMs, weight, evidence }: RecordFacts,
     { index, neverBanned, ledger }: { readonly index: JailIndex; readonly neverBanned: NeverBanned; readonly ledger: Ledger },
     out: Decision[],
@@ -60,8 +60,9 @@ export class RecordCounter {
     let judged: { readonly verdict: Verdict; readonly subject: Prefix } | undefined;
     for (const slot of index.of(filter, pattern)) {
       const { jail, lane } = slot;
-      if (judged === undefined || length !== jail.prefix[family]) {
-        length = jail.prefix[family];
+      const wanted = named ?? jail.prefix[family];
+      if (judged === undefined || length !== wanted) {
+        length = wanted;
         judged = this.#judge(address, length, neverBanned);
       }
       const { verdict, subject } = judged;

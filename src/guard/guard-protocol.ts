@@ -1,5 +1,5 @@
 import type { LineVerdict } from '../match/fail2ban/line-matcher.ts';
-import type { FilterTexts } from '../rules/fail2ban/compile-filter.ts';
+import type { FilterTexts } from '../model/foreign-filter.ts';
 
 /** A filter that is to run where it can be stopped. Plain data. */
 export interface GuardedFilter {

@@ -12,11 +12,24 @@ export interface Jail {
   readonly maxretry: number;
   readonly findtimeMs: number;
   /** The n-th ban lasts min(maxMs, firstMs * factor^(n-1)); a ban within forgetMs of the end of the last one is a return. */
-  readonly bantime: { readonly firstMs: number; readonly factor: number; readonly maxMs: number; readonly forgetMs: number };
+  readonly bantime: {
+    readonly firstMs: number;
+    readonly factor: number;
+    readonly maxMs: number;
+    readonly forgetMs: number;
+    /** Takes the place of first, factor and max: the length of a ban after so many earlier ones, ms. fail2ban's formulas. */
+    readonly lengthMs?: (earlier: number) => number;
+    /** Earlier bans in all jails count, not only in this one. */
+    readonly overall?: boolean;
+    /** A failure after n earlier bans counts for min(2^(n-1) + 1, maxretry): fail2ban's increment. */
+    readonly heavierReturns?: boolean;
+  };
   readonly prefix: { readonly ipv4: number; readonly ipv6: number };
   readonly ports: Ports;
   /** Decide, count, show, touch nothing. */
   readonly observe: boolean;
+  /** false: its bans are carried out by commands of its own, and none of our sets holds them. */
+  readonly closes?: boolean;
 }
 
 /** A ban in force, or one that would be (`observe`). A jail has at most one for a subject. */

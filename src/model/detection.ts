@@ -5,6 +5,8 @@ export interface Detection {
   readonly filter: string;
   readonly pattern: string;
   readonly address: Address;
+  /** The offence names a network of so many bits, whatever the jail bans else. Only fail2ban's `<SUBNET>` does. */
+  readonly length?: number;
   readonly captures: ReadonlyMap<string, string>;
   /** Tells of an event that was counted already: shown, never a failure. */
   readonly follows: boolean;

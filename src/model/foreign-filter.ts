@@ -51,3 +51,15 @@ export interface ForeignFilter {
   readonly maxLines: number;
   readonly dates: DateFinder;
 }
+
+/** A filter as its files say it, after all substitutions; tags of expressions stand as written. Plain data: it can be sent to a worker. */
+export interface FilterTexts {
+  readonly failregex: readonly string[];
+  readonly ignoreregex: readonly string[];
+  readonly prefregex: string | undefined;
+  /** One for each line; none: the default forms of dates. */
+  readonly datepattern: readonly string[];
+  readonly maxlines: number;
+  readonly usedns: 'yes' | 'warn' | 'no' | 'raw';
+  readonly logtimezone: string | undefined;
+}

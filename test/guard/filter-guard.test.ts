@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { FilterGuard } from '../../src/guard/filter-guard.ts';
 import type { GuardOptions } from '../../src/guard/filter-guard.ts';
-import type { FilterTexts } from '../../src/rules/fail2ban/compile-filter.ts';
+import type { FilterTexts } from '../../src/model/foreign-filter.ts';
 
 const nowMs = Date.UTC(2026, 5, 1);
 

@@ -1,21 +1,9 @@
-import type { DateFinder, ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
+import type { DateFinder, FilterTexts, ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
 import { dateFinder } from './date-finder.ts';
 import { zoneMinutes } from './date-zones.ts';
 import { checkOffender, compileRegex } from './regex-compile.ts';
 import type { CompileSettings } from './regex-compile.ts';
 import { RegexMistake } from './regex-tree.ts';
-
-/** A filter as its files say it, after all substitutions; tags of expressions stand as written. Plain data: it can be sent to a worker. */
-export interface FilterTexts {
-  readonly failregex: readonly string[];
-  readonly ignoreregex: readonly string[];
-  readonly prefregex: string | undefined;
-  /** One for each line; none: the default forms of dates. */
-  readonly datepattern: readonly string[];
-  readonly maxlines: number;
-  readonly usedns: 'yes' | 'warn' | 'no' | 'raw';
-  readonly logtimezone: string | undefined;
-}
 
 /** What of a filter cannot be used. */
 export interface FilterMistake {

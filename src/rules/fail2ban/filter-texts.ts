@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../../diagnostic.ts';
-import type { FilterMistake, FilterTexts } from './compile-filter.ts';
+import type { FilterMistake } from './compile-filter.ts';
+import type { FilterTexts } from '../../model/foreign-filter.ts';
 import type { F2bFilter, SourcedLine } from './filter-file.ts';
 import { diagnosticAt } from './mistake.ts';
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileFilter } from '../../../src/rules/fail2ban/compile-filter.ts';
-import type { FilterTexts } from '../../../src/rules/fail2ban/compile-filter.ts';
+import type { FilterTexts } from '../../../src/model/foreign-filter.ts';
 import type { ForeignFilter } from '../../../src/model/foreign-filter.ts';
 
 const root = join(import.meta.dirname, '../../..');
