@@ -11,7 +11,10 @@ import { believedUids, createConnectionTrust } from './sender-trust.ts';
 import type { SyslogDeps } from './syslog-limits.ts';
 import { addressOf, createPeerCheck } from './syslog-peers.ts';
 import { deliverFrames, type Sender } from './syslog-records.ts';
+import { createTurns, type Turn } from './turns.ts';
 
+/** How long all connections together hold up the loop at a time: an answer over the control socket takes three turns of it. */
+const turnMs = 5;
 /** Idle senders are kept, rsyslog says nothing for hours; those that died without a word are found by the kernel. */
 const keepAliveDelayMs = 60_000;
 /**
@@ -27,6 +30,9 @@ interface Connection {
   readonly framer: Framer;
   /** False while the sender's trust is being looked up: to resume the socket then would lose what it holds. */
   reading: boolean;
+  /** What was read of it waits to be worked on: no more is read. */
+  waiting: boolean;
+  readonly turn: Turn;
 }
 
 /**
@@ -45,6 +51,7 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
   const connectionTrust = createConnectionTrust(believedUids(settings.trustedUids));
   const limit = createConnectionLimit({ connections: deps.maxConnections, perPeer: deps.maxConnectionsPerPeer });
   const connections = new Set<Connection>();
+  const turns = createTurns(turnMs);
   let paused = false;
   let lastDataMs = 0;
   let stopped: Promise<void> | undefined;
@@ -77,7 +84,19 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     const { address } = peer;
     const origin = { kind: 'syslog', transport: 'tcp', peer: address } as const;
     const sender: Sender = { source: settings.name, origin, shown: address, trust: 'low', previous: undefined };
-    const connection = { socket, sender, framer: createFramer({ maxFrameBytes: deps.maxFrameBytes }), reading: false };
+    const framer = createFramer({ maxFrameBytes: deps.maxFrameBytes });
+    const turn = turns.join({
+      work: (bytes) => {
+        lastDataMs = performance.now();
+        report(connection, framer.push(bytes), bytes.length);
+      },
+      waits: (waiting) => {
+        connection.waiting = waiting;
+        if (waiting) socket.pause();
+        else if (!paused) socket.resume();
+      },
+    });
+    const connection: Connection = { socket, sender, framer, reading: false, waiting: false, turn };
     connections.add(connection);
     sink.connections(limit.open());
     socket.on('close', () => {
@@ -90,15 +109,15 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
 
   /** Nothing is read before it is known whether the sender is to be believed. */
   async function begin(connection: Connection, peer: Address): Promise<void> {
-    const { socket, sender, framer } = connection;
+    const { socket, sender, framer, turn } = connection;
     sender.trust = await trustOf(socket, peer);
     if (socket.destroyed) return;
-    socket.on('data', (chunk) => {
-      lastDataMs = performance.now();
-      report(connection, framer.push(chunk), chunk.length);
-    });
+    socket.on('data', turn.take);
     // Only an orderly end completes a last line without LF. A reset does not: half a line may name another address than the whole.
-    socket.on('end', () => report(connection, framer.end(), 0));
+    socket.on('end', () => {
+      turn.finish();
+      report(connection, framer.end(), 0);
+    });
     connection.reading = true;
     if (paused) socket.pause();
   }
@@ -135,6 +154,7 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     lastDataMs = startedMs;
     while (connections.size > 0 && performance.now() - lastDataMs < drainSilenceMs && performance.now() - startedMs < drainMs)
       await delay(5);
+    for (const { turn } of connections) turn.finish();
     const sockets = [...connections].map(({ socket }) => socket);
     await Promise.all(
       sockets.map((socket) => {
@@ -149,7 +169,8 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
 
   function resume(): void {
     paused = false;
-    for (const { socket, reading } of connections) if (reading) socket.resume();
+    turns.resume();
+    for (const { socket, reading, waiting } of connections) if (reading && !waiting) socket.resume();
   }
 
   return {
@@ -158,6 +179,7 @@ export async function openSyslogTcp(settings: SyslogSettings, sink: Sink, deps: 
     port,
     pause() {
       paused = true;
+      turns.pause();
       for (const { socket, reading } of connections) if (reading) socket.pause();
     },
     resume,
