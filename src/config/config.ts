@@ -75,6 +75,8 @@ export interface Config {
   };
   /** The enabled jails, in the order of the files. At least one. */
   readonly jails: readonly Jail[];
+  /** The directory of fail2ban whose enabled jails run beside these; undefined: none. */
+  readonly fail2ban: string | undefined;
   readonly limits: Limits;
   /** When new bans stop. */
   readonly breaker: {

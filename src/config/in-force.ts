@@ -69,6 +69,7 @@ export function configInForce(config: Config, written: Written): readonly Config
     put(at('prefix', 'ipv6'), jail.prefix.ipv6, ['defaults', 'prefix', 'ipv6']);
     put(at('observe'), jail.observe);
   }
+  put(['fail2ban', 'path'], config.fail2ban, ['fail2ban']);
   put(['limits', 'message'], formatSize(config.limits.messageBytes));
   put(['limits', 'connections'], config.limits.connections);
   put(['limits', 'subjects'], config.limits.subjects);

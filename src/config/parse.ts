@@ -79,13 +79,7 @@ function resolve(parts: Parts, context: ConfigContext): Config | undefined {
   const limits = parts.take(entries.limits, ['limits']);
   const breaker = parts.take(entries.breaker, ['breaker']);
   const allowlist = resolveAllowlist(parts);
-  if (parts.take(entries.fail2ban, ['fail2ban']) !== undefined) {
-    parts.mistake(
-      ['fail2ban'],
-      "reading fail2ban's files is not built yet",
-      'remove this key; native rules for the same services are in rules/',
-    );
-  }
+  const fail2ban = parts.take(entries.fail2ban, ['fail2ban']);
   if (defaults === undefined || sources === undefined || enforce === undefined || metrics === undefined) return undefined;
   if (control === undefined || state === undefined || limits === undefined || allowlist === undefined) return undefined;
   if (breaker === undefined) return undefined;
@@ -98,6 +92,7 @@ function resolve(parts: Parts, context: ConfigContext): Config | undefined {
     allowlist,
     defaults,
     jails,
+    fail2ban: fail2ban?.path,
     limits: {
       messageBytes: limits.message,
       connections: limits.connections,

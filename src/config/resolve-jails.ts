@@ -62,7 +62,8 @@ export function resolveJails(parts: Parts, defaults: Config['defaults'], context
       observe: read.observe,
     });
   }
-  if (names.length === disabled && !parts.guessed(['jails'])) {
+  // fail2ban's jails may be all that there are.
+  if (names.length === disabled && !parts.guessed(['jails']) && parts.treeAt(['fail2ban']) === undefined) {
     const what =
       names.length === 0 ? 'no jail is named: nobody would ever be banned' : 'every jail is disabled: nobody would ever be banned';
     const help =

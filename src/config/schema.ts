@@ -58,7 +58,7 @@ export const jail = section({
     'What counts as a failure: `FILTER` for all its patterns, or `FILTER/PATTERN`. The filters are the files in `rules/` and /etc/sluice/rules.d/.',
     list(
       word('a filter', filterReference, 'NAME or NAME/PATTERN, such as postfix/relay-denied', (written) =>
-        /\.(?:conf|local)\b|^fail2ban:/.test(written) ? "; reading fail2ban's files is not built yet" : '',
+        /\.(?:conf|local)\b|^fail2ban:/.test(written) ? "; a jail in fail2ban's own words has `fail2ban:` in place of `filters:`" : '',
       ),
     ),
   ),
@@ -211,8 +211,8 @@ export const schema = section({
   ),
   fail2ban: v.optional(
     means(
-      'Not built yet: naming a directory here is a mistake that says so.',
-      section({ path: means("Directory of fail2ban's configuration.", absolutePath()) }),
+      'Its enabled jails run beside those named here, by its own filters. A jail that cannot be used is left out, and `check` says why.',
+      section({ path: means("Directory of fail2ban's configuration, such as /etc/fail2ban.", absolutePath()) }),
     ),
   ),
 });
