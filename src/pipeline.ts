@@ -116,7 +116,7 @@ interface Seen {
 function failureOf(decision: Decision & { readonly kind: 'watch' | 'ban' }, { record, detections, atMs }: Seen, policy: Jail | undefined) {
   const { jail, subject, failures } = decision;
   // Two filters that recognise one record name the same client.
-  const detection = detections.find((each) => names(policy?.filters, each)) ?? detections[0];
+  const detection = (detections.length === 1 ? undefined : detections.find((each) => names(policy?.filters, each))) ?? detections[0];
   if (detection === undefined) throw new Error(`${jail} decided on a record in which nothing was detected`);
   return { jail, subject, failures, maxretry: policy?.maxretry ?? failures, detection, record, atMs };
 }

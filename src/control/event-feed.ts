@@ -3,6 +3,8 @@ import type { DaemonEvent, EventSource } from './event.ts';
 /** Where the daemon puts what happens. */
 export interface EventFeed extends EventSource {
   readonly publish: (event: DaemonEvent) => void;
+  /** For failures and what is ignored, of which nearly all are read by nobody: made when somebody asks, at once if somebody listens. */
+  readonly publishLater: (make: () => DaemonEvent) => void;
 }
 
 /**
@@ -18,15 +20,20 @@ export function createEventFeed(capacity: number): EventFeed {
   const rare = createRing(capacity);
   const listeners = new Set<(event: DaemonEvent) => void>();
   let published = 0;
+  const put = (ring: Ring, event: DaemonEvent): void => {
+    published++;
+    ring.push({ number: published, event });
+    for (const listener of listeners) listener(event);
+  };
   return {
-    publish: (event) => {
-      published++;
-      (event.kind === 'failure' || event.kind === 'ignored' ? frequent : rare).push({ number: published, event });
-      for (const listener of listeners) listener(event);
+    publish: (event) => put(event.kind === 'failure' || event.kind === 'ignored' ? frequent : rare, event),
+    publishLater: (make) => {
+      if (listeners.size > 0) put(frequent, make());
+      else frequent.push({ number: ++published, event: make });
     },
     recent: (count) => {
       const both = [...frequent.items(), ...rare.items()].toSorted((a, b) => a.number - b.number);
-      return count <= 0 ? [] : both.slice(-count).map(({ event }) => event);
+      return count <= 0 ? [] : both.slice(-count).map(({ event }) => (typeof event === 'function' ? event() : event));
     },
     subscribe: (listener) => {
       // A function of our own, so that the same listener given twice is two subscriptions and each ends its own.
@@ -39,10 +46,15 @@ export function createEventFeed(capacity: number): EventFeed {
 
 interface Numbered {
   readonly number: number;
-  readonly event: DaemonEvent;
+  readonly event: DaemonEvent | (() => DaemonEvent);
 }
 
-function createRing(capacity: number): { readonly push: (item: Numbered) => void; readonly items: () => Iterable<Numbered> } {
+interface Ring {
+  readonly push: (item: Numbered) => void;
+  readonly items: () => Iterable<Numbered>;
+}
+
+function createRing(capacity: number): Ring {
   const slots: Numbered[] = [];
   let next = 0;
   return {

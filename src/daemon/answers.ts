@@ -16,11 +16,16 @@ import type { Input, SourceState } from './sources.ts';
 /** Counted since the start, jail by jail, for people; Prometheus has the same numbers from the same events. */
 export class JailCounts {
   readonly #jails = new Map<string, { matches: number; failures: number; bans: number; ignored: Partial<Record<IgnoreReason, number>> }>();
-  readonly #patterns = new Map<string, number>();
+  /** By filter, then by pattern: a joined name would be a new string for each match. */
+  readonly #patterns = new Map<string, Map<string, number>>();
 
   matched({ filter, pattern }: Detection): void {
-    const key = `${filter}/${pattern}`;
-    this.#patterns.set(key, (this.#patterns.get(key) ?? 0) + 1);
+    let counts = this.#patterns.get(filter);
+    if (counts === undefined) {
+      counts = new Map();
+      this.#patterns.set(filter, counts);
+    }
+    counts.set(pattern, (counts.get(pattern) ?? 0) + 1);
   }
 
   decided(decision: Decision): void {
@@ -52,7 +57,7 @@ export class JailCounts {
   }
 
   ofPattern(filter: string, pattern: string): number {
-    return this.#patterns.get(`${filter}/${pattern}`) ?? 0;
+    return this.#patterns.get(filter)?.get(pattern) ?? 0;
   }
 }
 

@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics/registry.ts';
 import { type Address, formatSubject, type Prefix } from '../model/address.ts';
 import type { Ban, IgnoreReason, UnbanReason } from '../model/decision.ts';
 import type { Detection, NoDetection } from '../model/detection.ts';
+import { ownText } from '../model/own-text.ts';
 import type { LogRecord } from '../model/record.ts';
 import type { LostReason, SourceError } from '../model/source.ts';
 
@@ -68,15 +69,21 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
     },
     failure: ({ jail, subject, failures, maxretry, detection, record, atMs }) => {
       metrics.jail(jail).failures.inc();
-      log('info', `[${jail}] Found ${detection.address} - ${at(atMs)}`);
       const { filter, pattern, address } = detection;
-      const line = Buffer.from(record.text.slice(0, shownCharacters)).toString();
-      publish({ time: time(), kind: 'failure', jail, subject, address, failures, maxretry, source: record.source, filter, pattern, line });
+      log('info', () => `[${jail}] Found ${address} - ${at(atMs)}`);
+      const { source, text } = record;
+      const shown = ownText(text.slice(0, shownCharacters));
+      const now = nowMs();
+      feed.publishLater(() => {
+        const line = shown.toWellFormed(); // it may have been cut within a character
+        return { time: at(now), kind: 'failure', jail, subject, address, failures, maxretry, source, filter, pattern, line };
+      });
     },
     ignored: (jail, subject, because, detail) => {
       metrics.jail(jail).ignored[because].inc();
       if (because === 'protected') log('info', `[${jail}] Ignore ${formatSubject(subject)} by ${detail}`);
-      publish({ time: time(), kind: 'ignored', jail, subject, because, detail });
+      const now = nowMs();
+      feed.publishLater(() => ({ time: at(now), kind: 'ignored', jail, subject, because, detail }));
     },
     banned: (ban, address, failures) => {
       metrics.jail(ban.jail).banned(ban);
@@ -128,5 +135,5 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
   };
 }
 
-/** How much of a line an event shows; a copy, so that the ring of events does not hold whole lines. */
+/** How much of a line an event shows; a copy, so that the ring of events does not hold whole lines, let alone records. */
 const shownCharacters = 512;

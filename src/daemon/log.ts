@@ -6,8 +6,8 @@ const priorities = { error: 3, warning: 4, notice: 5, info: 6 } as const;
 
 export type Level = keyof typeof priorities;
 
-/** The daemon's own log: one line an event, on stderr. */
-export type Log = (level: Level, message: string) => void;
+/** The daemon's own log: one line an event, on stderr. A message that is mostly left out is given as a function, and made only to be written. */
+export type Log = (level: Level, message: string | (() => string)) => void;
 
 /**
  * Under systemd lines get the `<N>` that journald understands and no time, since the journal has one; elsewhere they get the time.
@@ -37,7 +37,7 @@ export function createLog({ nowMs, linesPerSecond, write = toStderr, journal = s
       leftOut = 0;
     }
     if ((level === 'info' || level === 'notice') && ++lines[level] > linesPerSecond) leftOut++;
-    else put(level, message);
+    else put(level, typeof message === 'string' ? message : message());
   };
 }
 

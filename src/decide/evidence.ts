@@ -1,4 +1,5 @@
 import type { Prefix } from '../model/address.ts';
+import { ownText } from '../model/own-text.ts';
 
 /** One line that counted against a subject. The text is as it came: whoever shows it escapes it. */
 export interface EvidenceLine {
@@ -27,7 +28,7 @@ const subjectOverheadBytes = 160;
 export class Evidence {
   readonly #limitBytes: number;
   /** In the order of their last line. */
-  readonly #subjects = new Map<Prefix, { bytes: number; readonly lines: EvidenceLine[] }>();
+  readonly #subjects = new Map<Prefix, Held>();
   /**
    * Stands on the oldest: whatever it has passed is gone or went to the end. It lives on from one eviction to the next, because a new one
    * would step over every entry that was ever deleted at the front.
@@ -53,17 +54,19 @@ export class Evidence {
     return this.#evicted;
   }
 
-  add(subject: Prefix, line: EvidenceLine): void {
+  add(subject: Prefix, { atMs, source, filter, pattern, line: whole, jails }: EvidenceLine): void {
     const known = this.#subjects.get(subject);
     if (known !== undefined) this.#subjects.delete(subject);
-    const held = known ?? { bytes: subjectOverheadBytes, lines: [] };
+    const held = known ?? { bytes: subjectOverheadBytes, lines: [], sizes: [] };
     const before = known?.bytes ?? 0;
-    const kept = { ...line, line: this.#copy(line.line) };
-    held.lines.push(kept);
-    held.bytes += sizeOf(kept);
+    const line = this.#copy(whole);
+    const size = lineOverheadBytes + (oneByteEach.test(line) ? line.length : 2 * line.length);
+    held.lines.push({ atMs, source, filter, pattern, line, jails });
+    held.sizes.push(size);
+    held.bytes += size;
     if (held.lines.length > linesPerSubject) {
-      const oldest = held.lines.shift();
-      if (oldest !== undefined) held.bytes -= sizeOf(oldest);
+      held.lines.shift();
+      held.bytes -= held.sizes.shift() ?? 0;
     }
     this.#subjects.set(subject, held);
     this.#bytes += held.bytes - before;
@@ -87,14 +90,22 @@ export class Evidence {
     this.#evicted++;
   }
 
-  /** A copy through bytes: a slice of the line would keep the line, and the chunk it was read in, alive. */
+  /** A copy: a slice of the line would keep the line, and the chunk it was read in, alive. */
   #copy(text: string): string {
+    const first = text.slice(0, evidenceLineBytes);
+    if (ascii.test(first)) return ownText(first);
     const { written } = this.#encoder.encodeInto(text, this.#scratch);
     return this.#decoder.decode(this.#scratch.subarray(0, written));
   }
 }
 
-/** V8 keeps a text with any character beyond U+00FF in two bytes each. */
-function sizeOf({ line }: EvidenceLine): number {
-  return lineOverheadBytes + (/^[\u0000-\u00ff]*$/.test(line) ? line.length : 2 * line.length);
+interface Held {
+  bytes: number;
+  readonly lines: EvidenceLine[];
+  /** Of the lines, bytes with their overhead. */
+  readonly sizes: number[];
 }
+
+const ascii = /^[\u0000-\u007f]*$/;
+/** V8 keeps a text with any character beyond these in two bytes each. */
+const oneByteEach = /^[\u0000-\u00ff]*$/;

@@ -1,12 +1,13 @@
-import { type Address, familyOf, type Prefix } from '../model/address.ts';
+import { familyOf, type Prefix } from '../model/address.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import { formatProtection } from '../model/protection.ts';
 import type { Trust } from '../model/record.ts';
 import type { JailIndex } from './jail-index.ts';
+import { type Judgement, Judgements } from './judgements.ts';
 import type { Ledger } from './ledger.ts';
-import type { NeverBanned, Verdict } from './never-banned.ts';
-import { newKey, readSubject, subjectOfAddress, wholeAddress } from './subject-key.ts';
+import type { NeverBanned } from './never-banned.ts';
+import { copyKey, newKey } from './subject-key.ts';
 
 /** What must be known of the record in which something was detected. */
 export interface RecordFacts {
@@ -23,6 +24,7 @@ export interface RecordFacts {
 
 /** Counts the detections of one record in the jails that they concern. */
 export class RecordCounter {
+  readonly #judgements = new Judgements();
   readonly #key = newKey();
   /** Per lane, the number of the record that counted last in it: a record is at most one failure in a jail. */
   readonly #countedIn: number[] = [];
@@ -39,31 +41,33 @@ export class RecordCounter {
     for (const detection of detections) {
       const counted = this.#countDetection(detection, record, parts, out);
       if (record.evidence === undefined || counted === undefined) continue;
+      const { atMs, evidence } = record;
+      const { source, line } = evidence;
       const { filter, pattern } = detection;
-      for (const [subject, jails] of counted)
-        parts.ledger.evidence.add(subject, { atMs: record.atMs, ...record.evidence, filter, pattern, jails });
+      for (const { subject, jails } of counted) parts.ledger.evidence.add(subject, { atMs, source, filter, pattern, line, jails });
     }
     return out;
   }
 
-  /** @returns the jails in which it counted, by subject; undefined: in none, or nobody wants to know. */
+  /** @returns where it counted; undefined: nowhere, or nobody wants to know. */
   #countDetection(
     { filter, pattern, address, follows, length: named }: Detection,
     { atMs, nowMs, weight, evidence }: RecordFacts,
     { index, neverBanned, ledger }: { readonly index: JailIndex; readonly neverBanned: NeverBanned; readonly ledger: Ledger },
     out: Decision[],
-  ): Map<Prefix, string[]> | undefined {
+  ): readonly Counted[] | undefined {
     const family = familyOf(address);
-    let counted: Map<Prefix, string[]> | undefined;
+    let counted: Counted[] | undefined;
     // Most jails ban with the same prefix length: work out the subject once.
     let length = -1;
-    let judged: { readonly verdict: Verdict; readonly subject: Prefix } | undefined;
+    let judged: Judgement | undefined;
     for (const slot of index.of(filter, pattern)) {
       const { jail, lane } = slot;
       const wanted = named ?? jail.prefix[family];
       if (judged === undefined || length !== wanted) {
         length = wanted;
-        judged = this.#judge(address, length, neverBanned);
+        judged = this.#judgements.judge(address, length, neverBanned);
+        copyKey(this.#key, judged.key);
       }
       const { verdict, subject } = judged;
       if (verdict.kind === 'protected') {
@@ -75,19 +79,19 @@ export class RecordCounter {
       } else {
         this.#countedIn[lane] = this.#record;
         if (ledger.count(this.#key, slot, { subject, address, atMs, nowMs, weight }, out) === 'ignored' || evidence === undefined) continue;
-        counted ??= new Map();
-        const jails = counted.get(subject);
-        if (jails === undefined) counted.set(subject, [jail.name]);
-        else jails.push(jail.name);
+        counted ??= [];
+        // Nearly always one: jails that ban prefixes of other lengths have other subjects.
+        const same = counted.find((each) => each.subject === subject);
+        if (same === undefined) counted.push({ subject, jails: [jail.name] });
+        else same.jails.push(jail.name);
       }
     }
     return counted;
   }
+}
 
-  /** Leaves the subject in #key. */
-  #judge(address: Address, length: number, neverBanned: NeverBanned): { readonly verdict: Verdict; readonly subject: Prefix } {
-    const verdict = neverBanned.verdict(address, length);
-    readSubject(this.#key, address, verdict.kind === 'free' ? length : wholeAddress);
-    return { verdict, subject: subjectOfAddress(this.#key, address) };
-  }
+/** The jails in which a detection counted against a subject. */
+interface Counted {
+  readonly subject: Prefix;
+  readonly jails: string[];
 }

@@ -39,6 +39,11 @@ export function setLane(key: SubjectKey, lane: number): void {
   key[wordsOfAddress] = (lane << 8) | lengthOf(key);
 }
 
+/** Makes `key` the same as another. */
+export function copyKey(key: SubjectKey, other: SubjectKey): void {
+  for (let word = 0; word < keyWords; word++) key[word] = other[word] ?? 0;
+}
+
 export function subjectOf(key: SubjectKey): Prefix {
   return formatPrefixBits(key, lengthOf(key));
 }

@@ -1,5 +1,4 @@
-/** V8 keeps a part of a string this long as a view of the whole; shorter ones are copied at once. */
-const shortestView = 13;
+import { ownText } from '../../model/own-text.ts';
 
 /**
  * The same text in memory of its own. A capture that outlives its line would keep the whole line alive: 100,000 addresses taken from
@@ -8,9 +7,7 @@ const shortestView = 13;
  * @param whole what it was cut from: equal, and there is nothing to gain
  */
 export function copied(part: string, whole: string): string {
-  if (part.length < shortestView || part.length === whole.length) return part;
-  // Joining makes a new string, of which this is a view then: a third of what the way through a Buffer takes.
-  return ` ${part}`.slice(1);
+  return part.length === whole.length ? part : ownText(part);
 }
 
 /** Whether the text has that many bytes in UTF-8. Most answers need no counting: a code unit is one to three bytes. */
