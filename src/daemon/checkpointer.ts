@@ -4,13 +4,15 @@ import type { Store } from '../store/store.ts';
 
 /**
  * Decides when what changed is written: at most every `everyMs`, and at once (together with whatever else is decided in the same turn of
- * the loop) after a ban. A position is stored in the same transaction as what its records led to, so that after a kill no record
+ * the loop) after a ban, in a flood of bans `apartMs` after the last time. A position is stored in the same transaction as what its records led to, so that after a kill no record
  * counts twice and none is missed.
+ *
+ * Many rows are written a piece at a time, still as one transaction; what changes meanwhile waits for the next.
  */
 export interface Checkpointer {
   /** The record is wholly handled; its position may be stored. */
   readonly handled: (record: LogRecord) => void;
-  /** Bans changed: write soon, not in 200 ms. */
+  /** Bans changed: write soon, not in `everyMs`. */
   readonly soon: () => void;
   /** Resolves when everything so far is stored, or is known not to be. @returns what went wrong; undefined if it is stored */
   readonly stored: () => Promise<string | undefined>;
@@ -32,23 +34,40 @@ export interface CheckpointerDeps {
 
 /** Rows that wait while the disk is full. Beyond that the oldest are given up: after a restart they are not known. */
 const maxWaitingRows = 1_000_000;
+/** What is written before others are served: some 4 ms. */
+const rowsAtOnce = 1_000;
+/** A commit takes a millisecond or two, however few rows it has: in a flood the bans of so many ms share one. */
+const apartMs = 50;
 
 export function createCheckpointer({ store, changes, everyMs, cursors, failed }: CheckpointerDeps): Checkpointer {
   const positions = new Map(cursors.map((cursor) => [keyOf(cursor), cursor]));
   const moved = new Set<string>();
-  const last = new Map<string, LogRecord>();
+  const last = new Map<string, Latest>();
+  /** Records come in runs of one file: its entry is looked up once in a run. */
+  let latest: Latest | undefined;
+  let committedMs = -apartMs;
+  let hurried = false;
   let waiting: Checkpoint | undefined;
   let timer: NodeJS.Timeout | undefined;
   let immediate: NodeJS.Immediate | undefined;
   let trouble: string | undefined;
-  let waiters: ((why: string | undefined) => void)[] = [];
+  let waiters: Tell[] = [];
+  let running: { readonly steps: Iterator<void, void, void>; readonly rows: Checkpoint; readonly told: readonly Tell[] } | undefined;
+  let stepping: NodeJS.Immediate | undefined;
+  /** Asked for while one was on its way. */
+  let again = false;
 
-  const commit = (): string | undefined => {
+  const commit = (): void => {
     clearTimeout(timer);
     clearImmediate(immediate);
     timer = undefined;
     immediate = undefined;
-    for (const [key, record] of last) {
+    hurried = false;
+    if (running !== undefined) {
+      again = true;
+      return;
+    }
+    for (const [key, { record }] of last) {
       const cursor = cursorOf(record);
       if (cursor !== undefined) {
         positions.set(key, cursor);
@@ -56,34 +75,66 @@ export function createCheckpointer({ store, changes, everyMs, cursors, failed }:
       }
     }
     last.clear();
+    latest = undefined;
     const checkpoint: Checkpoint = { ...changes(), cursors: [...moved].flatMap((key) => positions.get(key) ?? []) };
     moved.clear();
-    const all = waiting === undefined ? checkpoint : joined(waiting, checkpoint);
-    const before = trouble;
-    try {
-      store.commit(all);
-      waiting = undefined;
-      trouble = undefined;
-    } catch (error) {
-      waiting = bounded(all);
-      trouble = error instanceof Error ? error.message : String(error);
-      timer = setTimeout(commit, retryMs);
-    }
-    if ((trouble === undefined) !== (before === undefined)) failed(trouble);
-    const told = waiters;
+    const rows = waiting === undefined ? checkpoint : joined(waiting, checkpoint);
+    running = { steps: store.committing(rows, rowsAtOnce), rows, told: waiters };
     waiters = [];
+    step();
+  };
+
+  /** @returns whether there is more to be written */
+  const step = (): boolean => {
+    if (running === undefined) return false;
+    let why: string | undefined;
+    try {
+      if (running.steps.next().done !== true) {
+        stepping = setImmediate(step);
+        return true;
+      }
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
+    }
+    const { rows, told } = running;
+    running = undefined;
+    waiting = why === undefined ? undefined : bounded(rows);
+    committedMs = performance.now();
+    const before = trouble;
+    trouble = why;
+    if ((trouble === undefined) !== (before === undefined)) failed(trouble);
     for (const tell of told) tell(trouble);
-    return trouble;
+    if (trouble !== undefined) timer ??= setTimeout(commit, retryMs);
+    if (again) immediate ??= setImmediate(commit);
+    again = false;
+    return false;
+  };
+
+  const finish = (): void => {
+    while (step()) clearImmediate(stepping);
   };
 
   return {
     handled: (record) => {
-      if (record.origin.kind === 'syslog') return;
-      last.set(`${record.source} ${record.origin.kind === 'file' ? record.origin.path : ''}`, record);
       timer ??= setTimeout(commit, everyMs);
+      // Nothing to go back to; what it led to is to be stored all the same.
+      if (record.origin.kind === 'syslog') return;
+      if (latest !== undefined && samePlace(latest.record, record)) latest.record = record;
+      else {
+        latest = { record };
+        last.set(`${record.source} ${record.origin.kind === 'file' ? record.origin.path : ''}`, latest);
+      }
     },
     soon: () => {
-      immediate ??= setImmediate(commit);
+      if (immediate !== undefined || hurried) return;
+      const waitMs = committedMs + apartMs - performance.now();
+      if (waitMs <= 0) {
+        immediate = setImmediate(commit);
+        return;
+      }
+      hurried = true;
+      clearTimeout(timer);
+      timer = setTimeout(commit, waitMs);
     },
     stored: () =>
       new Promise((resolve) => {
@@ -91,18 +142,33 @@ export function createCheckpointer({ store, changes, everyMs, cursors, failed }:
         immediate ??= setImmediate(commit);
       }),
     cursors: (source) => {
-      for (const [key, record] of last) {
+      for (const [key, { record }] of last) {
         const cursor = cursorOf(record);
         if (record.source === source && cursor !== undefined) positions.set(key, cursor);
       }
       return [...positions.values()].filter((cursor) => cursor.source === source);
     },
     stop: () => {
-      const why = commit();
+      finish();
+      commit();
+      finish();
       clearTimeout(timer);
-      return why;
+      clearImmediate(immediate);
+      return trouble;
     },
   };
+}
+
+type Tell = (why: string | undefined) => void;
+
+/** The last record of one file, or of the journal. */
+interface Latest {
+  record: LogRecord;
+}
+
+function samePlace({ source, origin }: LogRecord, other: LogRecord): boolean {
+  if (source !== other.source || origin.kind !== other.origin.kind) return false;
+  return origin.kind !== 'file' || (other.origin.kind === 'file' && origin.path === other.origin.path);
 }
 
 /** Without space on the disk there is no hurry. */

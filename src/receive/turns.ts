@@ -43,6 +43,7 @@ export function createTurns(turnMs: number, clockMs: () => number = () => perfor
   let paused = false;
   let immediate: NodeJS.Immediate | undefined;
 
+  const over = (): boolean => nowMs >= endMs;
   const begin = (): void => {
     nowMs = clockMs();
     endMs = nowMs + turnMs;
@@ -56,7 +57,7 @@ export function createTurns(turnMs: number, clockMs: () => number = () => perfor
       const first = queue.shift();
       if (first === undefined) return;
       if (first.run()) queue.push(first);
-    } while (nowMs < endMs);
+    } while (!over());
   };
   /** @returns how many bytes were worked on */
   const workOn = (bytes: Buffer, work: Member['work']): number => {
@@ -99,7 +100,7 @@ export function createTurns(turnMs: number, clockMs: () => number = () => perfor
           let rest = chunk;
           if (!waiting && !paused) {
             nowMs = clockMs();
-            while (rest.length > 0 && nowMs < endMs) rest = rest.subarray(workOn(rest, work));
+            while (rest.length > 0 && !over()) rest = rest.subarray(workOn(rest, work));
             if (rest.length === 0) return;
           }
           held.push(rest);

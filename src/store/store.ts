@@ -14,11 +14,14 @@ export interface Store {
   readonly trouble: string | undefined;
   readonly load: () => StoredState;
   /**
-   * One transaction. Synchronous: some ten thousand rows take less than 50 ms, and the caller bounds how many it lets gather.
+   * One transaction, `rowsAtOnce` rows at each step, so that others are served in between; a thousand rows take about 4 ms. It is there
+   * when the iterator is done, and nothing else may be committed before that.
    *
    * @throws {Error} disk full, read-only, corrupt; or somebody removed or replaced the file while it was open, which SQLite itself does not
    * notice. A file that was removed is made again, with all that it held. Nothing of the checkpoint is kept then: give it again later.
    */
+  readonly committing: (checkpoint: Checkpoint, rowsAtOnce: number) => Iterator<void, void, void>;
+  /** The same without a pause. */
   readonly commit: (checkpoint: Checkpoint) => void;
   readonly sizeBytes: () => number;
   readonly close: () => void;
@@ -142,58 +145,70 @@ function wrap(first: DatabaseSync, path: string, trouble: string | undefined): S
     statements = prepared(database);
     opened = inodeOf(path);
   };
+  function* committing(checkpoint: Checkpoint, rowsAtOnce: number): Generator<void, void, void> {
+    const found = inodeOf(path);
+    if (found !== opened) {
+      if (found !== undefined) throw new Error('another file was put in its place while it was open: restart to use that one');
+      makeAgain();
+      throw new Error('it was removed while it was open, and has been made again');
+    }
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      let left = rowsAtOnce;
+      for (const writeRow of rows(statements, checkpoint)) {
+        if (left === 0) {
+          yield;
+          left = rowsAtOnce;
+        }
+        writeRow();
+        left--;
+      }
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  }
   return {
     path,
     trouble,
     load: () => load(database),
-    commit: (checkpoint) => {
-      const found = inodeOf(path);
-      if (found !== opened) {
-        if (found !== undefined) throw new Error('another file was put in its place while it was open: restart to use that one');
-        makeAgain();
-        throw new Error('it was removed while it was open, and has been made again');
-      }
-      database.exec('BEGIN IMMEDIATE');
-      try {
-        write(statements, checkpoint);
-        database.exec('COMMIT');
-      } catch (error) {
-        if (database.isTransaction) database.exec('ROLLBACK');
-        throw error;
-      }
-    },
+    committing,
+    commit: (checkpoint) => void committing(checkpoint, Infinity).next(),
     sizeBytes: () => (path === ':memory:' ? 0 : size(path) + size(`${path}-wal`)),
     close: () => database.close(),
   };
 }
 
-function write(put: Record<keyof typeof sql, StatementSync>, checkpoint: Checkpoint): void {
-  for (const { jail, subject, ban } of checkpoint.bans) {
-    if (ban === undefined) put.dropBan.run(jail, subject);
-    else put.putBan.run(jail, subject, ban.sinceMs, finite(ban.untilMs), ban.count, ban.origin, ban.observe ? 1 : 0);
+/** What writes each row. */
+function* rows(put: Statements, { bans, past, windows, allow, cursors }: Checkpoint): Generator<() => unknown, void, void> {
+  for (const { jail, subject, ban } of bans) {
+    if (ban === undefined) yield () => put.dropBan.run(jail, subject);
+    else yield () => put.putBan.run(jail, subject, ban.sinceMs, finite(ban.untilMs), ban.count, ban.origin, ban.observe ? 1 : 0);
   }
-  for (const { jail, subject, past } of checkpoint.past) {
-    if (past === undefined) put.dropPast.run(jail, subject);
-    else put.putPast.run(jail, subject, past.count, past.endedMs);
+  for (const { jail, subject, past: ended } of past) {
+    if (ended === undefined) yield () => put.dropPast.run(jail, subject);
+    else yield () => put.putPast.run(jail, subject, ended.count, ended.endedMs);
   }
-  for (const { jail, subject, failuresMs } of checkpoint.windows) {
-    if (failuresMs.length === 0) put.dropWindow.run(jail, subject);
-    else put.putWindow.run(jail, subject, new Uint8Array(Float64Array.from(failuresMs).buffer));
+  for (const { jail, subject, failuresMs } of windows) {
+    if (failuresMs.length === 0) yield () => put.dropWindow.run(jail, subject);
+    else yield () => put.putWindow.run(jail, subject, new Uint8Array(Float64Array.from(failuresMs).buffer));
   }
-  for (const { prefix, untilMs } of checkpoint.allow) {
-    if (untilMs === undefined) put.dropAllow.run(prefix);
-    else put.putAllow.run(prefix, finite(untilMs));
+  for (const { prefix, untilMs } of allow) {
+    if (untilMs === undefined) yield () => put.dropAllow.run(prefix);
+    else yield () => put.putAllow.run(prefix, finite(untilMs));
   }
-  for (const { source, key, cursor } of checkpoint.cursors) {
-    if (cursor.kind === 'journal') put.putCursor.run(source, key, 'journal', cursor.cursor, cursor.realtimeMs, null, null, null);
-    else put.putCursor.run(source, key, 'file', null, null, String(cursor.inode), cursor.offsetBytes, cursor.head);
+  for (const { source, key, cursor } of cursors) {
+    if (cursor.kind === 'journal')
+      yield () => put.putCursor.run(source, key, 'journal', cursor.cursor, cursor.realtimeMs, null, null, null);
+    else yield () => put.putCursor.run(source, key, 'file', null, null, String(cursor.inode), cursor.offsetBytes, cursor.head);
   }
 }
 
 function load(database: DatabaseSync): StoredState {
-  const rows = (table: string): Record<string, SQLOutputValue>[] => database.prepare(`SELECT * FROM ${table}`).all();
+  const all = (table: string): Record<string, SQLOutputValue>[] => database.prepare(`SELECT * FROM ${table}`).all();
   return {
-    bans: rows('bans').flatMap((row): Ban[] =>
+    bans: all('bans').flatMap((row): Ban[] =>
       withSubject(row, 'subject', (subject) => ({
         jail: String(row['jail']),
         subject,
@@ -204,7 +219,7 @@ function load(database: DatabaseSync): StoredState {
         observe: row['observe'] === 1,
       })),
     ),
-    past: rows('past_bans').flatMap((row) =>
+    past: all('past_bans').flatMap((row) =>
       withSubject(row, 'subject', (subject) => ({
         jail: String(row['jail']),
         subject,
@@ -212,11 +227,11 @@ function load(database: DatabaseSync): StoredState {
         endedMs: Number(row['ended_ms']),
       })),
     ),
-    windows: rows('windows').flatMap((row) =>
+    windows: all('windows').flatMap((row) =>
       withSubject(row, 'subject', (subject) => ({ jail: String(row['jail']), subject, failuresMs: doubles(row['failures']) })),
     ),
-    allow: rows('allow').flatMap((row) => withSubject(row, 'prefix', (prefix) => ({ prefix, untilMs: infinite(row['until_ms']) }))),
-    cursors: rows('cursors').map(cursor),
+    allow: all('allow').flatMap((row) => withSubject(row, 'prefix', (prefix) => ({ prefix, untilMs: infinite(row['until_ms']) }))),
+    cursors: all('cursors').map(cursor),
   };
 }
 
