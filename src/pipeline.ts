@@ -1,10 +1,11 @@
 import type { JailCounts } from './daemon/answers.ts';
+import { banDurationMs } from './decide/bantime.ts';
 import { eventTime } from './decide/event-time.ts';
 import type { Decider } from './decide/decider.ts';
 import type { Events } from './daemon/events.ts';
 import type { Matcher } from './match/matcher.ts';
 import { comesOtherwise, type OwnHost } from './match/own-way.ts';
-import type { Decision, Jail, KernelChange } from './model/decision.ts';
+import type { Ban, Decision, Jail, KernelChange } from './model/decision.ts';
 import type { Detection } from './model/detection.ts';
 import type { LogRecord } from './model/record.ts';
 import type { SourceError } from './model/source.ts';
@@ -28,12 +29,18 @@ export interface PipelineDeps {
   readonly mode: 'live' | 'replay';
   /** Bans changed: what the kernel must be told. `record`: what led to it. */
   readonly changed: (changes: readonly KernelChange[], record: LogRecord | undefined) => void;
+  /** A ban began or ended, a real one or one that only would be: for what jails of fail2ban run. `detection`: what led to it. */
+  readonly carriedOut?: (decision: BanDecision, detection: Detection | undefined) => void;
 }
+
+export type BanDecision = Decision & { readonly kind: 'ban' | 'unban' };
 
 /** Joins the stages: one record is matched, counted and decided on before this returns. */
 export interface Pipeline {
   /** @returns what was wrong with the record on the source's side; counted and said already */
   readonly handle: (record: LogRecord) => SourceError | undefined;
+  /** The same from where it is known what was detected: jails in fail2ban's dialect. */
+  readonly detected: (detections: readonly Detection[], record: LogRecord) => SourceError | undefined;
   readonly use: (rules: PipelineRules) => void;
   /** Says what was decided elsewhere (expiry, by hand, reload), and passes on what the kernel must know of it. */
   readonly announce: (decisions: readonly Decision[]) => void;
@@ -41,7 +48,10 @@ export interface Pipeline {
   readonly changed: () => void;
 }
 
-export function createPipeline({ decider, events, counts, nowMs, mode, changed }: PipelineDeps, first: PipelineRules): Pipeline {
+export function createPipeline(
+  { decider, events, counts, nowMs, mode, changed, carriedOut }: PipelineDeps,
+  first: PipelineRules,
+): Pipeline {
   let rules = first;
   let policies = byName(first.jails);
 
@@ -56,10 +66,15 @@ export function createPipeline({ decider, events, counts, nowMs, mode, changed }
         return false;
       case 'ban':
         if (seen !== undefined) events.failure(failureOf(decision, seen, policies.get(decision.jail)));
-        events.banned(decision.ban, decision.address, decision.failures);
+        events.banned(decision.ban, decision.address, decision.failures, hasGrown(decision.ban, policies.get(decision.jail)));
+        carriedOut?.(
+          decision,
+          seen?.detections.find((each) => names(policies.get(decision.jail)?.filters, each)),
+        );
         return true;
       case 'unban':
         events.unbanned(decision.ban, decision.because);
+        carriedOut?.(decision, undefined);
         return true;
     }
   };
@@ -68,6 +83,20 @@ export function createPipeline({ decider, events, counts, nowMs, mode, changed }
     let bans = false;
     for (const decision of decisions) bans = say(decision, seen) || bans;
     if (bans) changed(decider.takeKernelChanges(nowMs()), seen?.record);
+  };
+
+  const detected = (detections: readonly Detection[], record: LogRecord): SourceError | undefined => {
+    const now = nowMs();
+    const { atMs, clamped } = eventTime(record, { nowMs: now, maxSkewMs: rules.maxSkewMs, mode });
+    if (clamped === 'skew')
+      events.sourceError(record.source, 'time', 'a stamp without a zone is further in the past than max_skew: receive time is used');
+    for (const detection of detections) {
+      events.matched(detection);
+      counts.matched(detection);
+    }
+    const { source, text: line, trust, repeats: weight } = record;
+    sayAll(decider.decide(detections, { atMs, nowMs: now, trust, weight, evidence: { source, line } }), { record, detections, atMs });
+    return clamped === 'skew' ? 'time' : undefined;
   };
 
   return {
@@ -90,19 +119,9 @@ export function createPipeline({ decider, events, counts, nowMs, mode, changed }
       // Whom nobody vouches for cannot make bans stop either.
       if (record.trust === 'full') for (const address of successes) decider.breaker?.succeeded(address, nowMs());
       for (const each of none) events.unmatched(each);
-      if (detections.length === 0) return undefined;
-      const now = nowMs();
-      const { atMs, clamped } = eventTime(record, { nowMs: now, maxSkewMs: rules.maxSkewMs, mode });
-      if (clamped === 'skew')
-        events.sourceError(record.source, 'time', 'a stamp without a zone is further in the past than max_skew: receive time is used');
-      for (const detection of detections) {
-        events.matched(detection);
-        counts.matched(detection);
-      }
-      const { source, text: line, trust, repeats: weight } = record;
-      sayAll(decider.decide(detections, { atMs, nowMs: now, trust, weight, evidence: { source, line } }), { record, detections, atMs });
-      return clamped === 'skew' ? 'time' : undefined;
+      return detections.length === 0 ? undefined : detected(detections, record);
     },
+    detected,
   };
 }
 
@@ -119,6 +138,11 @@ function failureOf(decision: Decision & { readonly kind: 'watch' | 'ban' }, { re
   const detection = (detections.length === 1 ? undefined : detections.find((each) => names(policy?.filters, each))) ?? detections[0];
   if (detection === undefined) throw new Error(`${jail} decided on a record in which nothing was detected`);
   return { jail, subject, failures, maxretry: policy?.maxretry ?? failures, detection, record, atMs };
+}
+
+/** Whether a return made it longer than a first one is. */
+function hasGrown({ count }: Ban, policy: Jail | undefined): boolean {
+  return count > 1 && policy !== undefined && banDurationMs(policy.bantime, count) > banDurationMs(policy.bantime, 1);
 }
 
 function names(filters: readonly string[] | undefined, { filter, pattern }: Detection): boolean {
