@@ -141,8 +141,8 @@ function failureOf(decision: Decision & { readonly kind: 'watch' | 'ban' }, { re
 }
 
 /** Whether a return made it longer than a first one is. */
-function hasGrown({ count }: Ban, policy: Jail | undefined): boolean {
-  return count > 1 && policy !== undefined && banDurationMs(policy.bantime, count) > banDurationMs(policy.bantime, 1);
+function hasGrown({ count, sinceMs, untilMs }: Ban, policy: Jail | undefined): boolean {
+  return count > 1 && policy !== undefined && untilMs - sinceMs > banDurationMs(policy.bantime, 1);
 }
 
 function names(filters: readonly string[] | undefined, { filter, pattern }: Detection): boolean {

@@ -74,7 +74,7 @@ export function createControlApi(deps: ControlDeps): DaemonApi {
         if (!already) {
           events.banned(ban, target.kind === 'address' ? target.address : undefined, undefined);
           counts.of(ban.jail).bans++;
-        }
+        } else if (!ban.observe) events.notice('notice', `[${ban.jail}] ${formatSubject(ban.subject)} already banned`);
         act(also);
         // Not by `announce` alone: a ban that is only prolonged is no decision, and the kernel must know of it.
         pipeline.changed();

@@ -3,6 +3,7 @@ import type { DaemonEvent } from '../control/event.ts';
 import type { EventFeed } from '../control/event-feed.ts';
 import { at, atOrNever } from '../control/instant.ts';
 import { formatDuration } from '../duration.ts';
+import { localTime } from './local-time.ts';
 import type { Level, Log } from './log.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { type Address, formatSubject, type Prefix } from '../model/address.ts';
@@ -15,14 +16,15 @@ import type { LostReason, SourceError } from '../model/source.ts';
 /**
  * One function for each thing that happens: its log line, its counter and its entry in the feed together, so that the three agree.
  *
- * The words `[jail] Found`, `[jail] Ban`, `[jail] Unban`, `[jail] Restore Ban` are fail2ban's: other programs look for them.
+ * The words `[jail] Found`, `Ignore`, `Ban`, `Increase Ban`, `Unban`, `Restore Ban`, `already banned` are fail2ban's: other programs look for them.
  */
 export interface Events {
   readonly matched: (detection: Detection) => void;
   readonly unmatched: (none: NoDetection) => void;
   readonly failure: (failure: FailureSeen) => void;
   readonly ignored: (jail: string, subject: Prefix, because: IgnoreReason, detail: string) => void;
-  readonly banned: (ban: Ban, address: Address | undefined, failures: number | undefined) => void;
+  /** @param grown it lasts longer than a first one */
+  readonly banned: (ban: Ban, address: Address | undefined, failures: number | undefined, grown?: boolean) => void;
   readonly restored: (ban: Ban) => void;
   readonly unbanned: (ban: Ban, because: UnbanReason) => void;
   readonly allowed: (prefix: Prefix, untilMs: number) => void;
@@ -70,7 +72,7 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
     failure: ({ jail, subject, failures, maxretry, detection, record, atMs }) => {
       metrics.jail(jail).failures.inc();
       const { filter, pattern, address } = detection;
-      log('info', () => `[${jail}] Found ${address} - ${at(atMs)}`);
+      log('info', () => `[${jail}] Found ${address} - ${localTime(atMs)}`);
       const { source, text } = record;
       const shown = ownText(text.slice(0, shownCharacters));
       const now = nowMs();
@@ -85,11 +87,14 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
       const now = nowMs();
       feed.publishLater(() => ({ time: at(now), kind: 'ignored', jail, subject, because, detail }));
     },
-    banned: (ban, address, failures) => {
+    banned: (ban, address, failures, grown = false) => {
       metrics.jail(ban.jail).banned(ban);
       const length = ban.untilMs === Infinity ? 'for good' : `for ${formatDuration(ban.untilMs - ban.sinceMs)}`;
       if (ban.observe) log('notice', `[${ban.jail}] Would ban ${formatSubject(ban.subject)} ${length}`);
-      else log('notice', `[${ban.jail}] Ban ${formatSubject(ban.subject)}`);
+      else {
+        log('notice', `[${ban.jail}] Ban ${formatSubject(ban.subject)}`);
+        if (grown) log('notice', `[${ban.jail}] Increase Ban ${formatSubject(ban.subject)} (${ban.count} # ${spanOf(ban)})`);
+      }
       publish({ time: time(), kind: 'ban', ban: toBanEntry(ban), address: address ?? null, failures: failures ?? null });
     },
     restored: (ban) => {
@@ -133,6 +138,11 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
       publish({ time: time(), kind: 'notice', level: level === 'notice' ? 'info' : level, message });
     },
   };
+}
+
+/** How long and until when: `2h -> 2026-11-22 21:20:06`. */
+function spanOf({ sinceMs, untilMs }: Ban): string {
+  return untilMs === Infinity ? 'permanent -> infinite' : `${formatDuration(untilMs - sinceMs)} -> ${localTime(untilMs)}`;
 }
 
 /** How much of a line an event shows; a copy, so that the ring of events does not hold whole lines, let alone records. */

@@ -1,5 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { printable } from '../diagnostic.ts';
+import { localTimeMs } from './local-time.ts';
 
 /** sd-daemon(3): what journald makes of a `<N>` at the beginning of a line. */
 const priorities = { error: 3, warning: 4, notice: 5, info: 6 } as const;
@@ -10,7 +11,8 @@ export type Level = keyof typeof priorities;
 export type Log = (level: Level, message: string | (() => string)) => void;
 
 /**
- * Under systemd lines get the `<N>` that journald understands and no time, since the journal has one; elsewhere they get the time.
+ * Under systemd lines get the `<N>` that journald understands and no time, since the journal has one; elsewhere they get the time. The level
+ * stands before the message as in fail2ban's log: its recidive filter looks for `NOTICE  [jail] Ban ADDRESS`, and logwatch does too.
  * Control bytes are escaped: what is quoted from a log must not begin a line of its own.
  *
  * Information is bounded, and so are notices (bans), each by itself: beyond `linesPerSecond` such lines are left out, and how many is said in
@@ -24,8 +26,8 @@ export function createLog({ nowMs, linesPerSecond, write = toStderr, journal = s
   const lines = { info: 0, notice: 0 };
   let leftOut = 0;
   const put = (level: Level, message: string): void => {
-    const head = journal ? `<${priorities[level]}>` : `${timeOf(nowMs())} ${level === 'info' || level === 'notice' ? '' : `${level}: `}`;
-    write(`${head}${printable(message)}\n`);
+    const head = journal ? `<${priorities[level]}>` : `${localTimeMs(nowMs())} `;
+    write(`${head}${level.toUpperCase().padEnd(7)} ${printable(message)}\n`);
   };
   return (level, message) => {
     const now = Math.floor(nowMs() / 1_000);
@@ -47,16 +49,6 @@ export interface LogOptions {
   readonly write?: (line: string) => void;
   /** Whether journald reads what we write. */
   readonly journal?: boolean;
-}
-
-/** Local time with its zone, ISO 8601: `2026-11-22 18:04:05+01:00`. */
-function timeOf(ms: number): string {
-  const offsetMinutes = -new Date(ms).getTimezoneOffset();
-  const local = new Date(ms + offsetMinutes * 60_000).toISOString();
-  const sign = offsetMinutes < 0 ? '-' : '+';
-  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
-  const zone = `${sign}${two(Math.abs(offsetMinutes) / 60)}:${two(Math.abs(offsetMinutes) % 60)}`;
-  return `${local.slice(0, 10)} ${local.slice(11, 19)}${zone}`;
 }
 
 /** systemd.exec(5), JOURNAL_STREAM: device and inode of the stream, so that a redirected stderr is not taken for it. */

@@ -13,19 +13,19 @@ describe('the log', () => {
     const { lines, log } = logWith(true);
     log('warning', 'nft failed');
     log('notice', '[sshd] Ban 192.0.2.4');
-    assert.deepEqual(lines, ['<4>nft failed\n', '<5>[sshd] Ban 192.0.2.4\n']);
+    assert.deepEqual(lines, ['<4>WARNING nft failed\n', '<5>NOTICE  [sshd] Ban 192.0.2.4\n']);
   });
 
-  test('elsewhere has the time with its zone', () => {
+  test('elsewhere has the local time, as fail2ban writes it', () => {
     const { lines, log } = logWith(false);
     log('error', 'nft failed');
-    assert.match(lines[0] ?? '', /^2026-11-2\d \d\d:\d\d:05[+-]\d\d:\d\d error: nft failed\n$/);
+    assert.match(lines[0] ?? '', /^2026-11-2\d \d\d:\d\d:05,000 ERROR   nft failed\n$/);
   });
 
   test('escapes what could begin a line of its own or speak to a terminal', () => {
     const { lines, log } = logWith(true);
     log('info', 'helo=<a\n<0>forged\u001b[2J\u2028>');
-    assert.deepEqual(lines, ['<6>helo=<a\\x0a<0>forged\\x1b[2J\\u2028>\n']);
+    assert.deepEqual(lines, ['<6>INFO    helo=<a\\x0a<0>forged\\x1b[2J\\u2028>\n']);
   });
 
   test('leaves information out beyond its bound and says how much, warnings never', () => {
@@ -35,11 +35,11 @@ describe('the log', () => {
     clock.ms += 1_000;
     log('info', 'later');
     assert.deepEqual(lines, [
-      '<6>found 0\n',
-      '<6>found 1\n',
-      '<4>still said\n',
-      '<6>3 lines of this log were left out in one second\n',
-      '<6>later\n',
+      '<6>INFO    found 0\n',
+      '<6>INFO    found 1\n',
+      '<4>WARNING still said\n',
+      '<6>INFO    3 lines of this log were left out in one second\n',
+      '<6>INFO    later\n',
     ]);
   });
 
@@ -50,12 +50,12 @@ describe('the log', () => {
     clock.ms += 1_000;
     log('notice', 'Ban later');
     assert.deepEqual(lines, [
-      '<6>found 0\n',
-      '<6>found 1\n',
-      '<5>Ban 0\n',
-      '<5>Ban 1\n',
-      '<6>999 lines of this log were left out in one second\n',
-      '<5>Ban later\n',
+      '<6>INFO    found 0\n',
+      '<6>INFO    found 1\n',
+      '<5>NOTICE  Ban 0\n',
+      '<5>NOTICE  Ban 1\n',
+      '<6>INFO    999 lines of this log were left out in one second\n',
+      '<5>NOTICE  Ban later\n',
     ]);
   });
 });

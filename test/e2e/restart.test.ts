@@ -179,7 +179,7 @@ describe('reload', { skip }, () => {
     await host.journald.log([refusal('198.51.100.2'), refusal('198.51.100.2')], postfix);
     await sluice.event((event) => event.kind === 'ban' && event.address === '198.51.100.2');
     assert.match(sluice.log(), /sluice\.yaml:\d+:\d+: .*relay-denid/, 'the log names the mistakes');
-    assert.match(sluice.log(), /error: +\| +\^+$/m, 'line by line, with the caret');
+    assert.match(sluice.log(), /ERROR +\| +\^+$/m, 'line by line, with the caret');
   });
 
   test('lifts the bans of a jail that went and of what is allowed now; sources that are the same go on', async (t) => {
