@@ -42,7 +42,7 @@ export interface SourcesDeps {
   readonly nowMs: () => number;
   readonly handle: (record: LogRecord) => SourceError | undefined;
   readonly checkpointer: Checkpointer;
-  /** What of files and syslog has to be looked at. */
+  /** What of all sources has to be looked at. */
   readonly sieve: Sieve;
   readonly limits: { readonly messageBytes: number; readonly connections: number };
 }
@@ -164,7 +164,9 @@ async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limit
     case 'journal': {
       const { openJournal } = await import('../receive/journal.ts');
       const cursor = stored.find((each) => each.cursor.kind === 'journal')?.cursor;
-      return openJournal(input, sink, { nowMs, startAt, position: cursor?.kind === 'journal' ? cursor : undefined });
+      const position = cursor?.kind === 'journal' ? cursor : undefined;
+      // fail2ban's expressions see a name and a pid before the message, which do not stand there in the journal.
+      return openJournal(input, sink, { nowMs, startAt, position, find: input.keepNamed === true ? undefined : sieve.find });
     }
     case 'file': {
       const { openFiles } = await import('../receive/file-tail.ts');

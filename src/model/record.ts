@@ -73,7 +73,7 @@ export interface LogRecord extends Message {
 }
 
 /** Why a frame could not be made into a Message: a closed set, it is a metric label. */
-export type UnparsedReason = 'empty' | 'priority' | 'header' | 'decode' | 'json' | 'no_message';
+export type UnparsedReason = 'empty' | 'priority' | 'header' | 'decode' | 'no_message';
 
 export type Parsed =
   | { readonly kind: 'message'; readonly message: Message }

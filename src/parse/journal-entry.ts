@@ -1,6 +1,6 @@
 import type { Message, Stamp, TrustedFields, UnparsedReason } from '../model/record.ts';
 
-/** What one line of `journalctl -o json` holds. */
+/** What one entry of `journalctl --output=export` holds. */
 export type JournalEntry =
   | {
       readonly kind: 'entry';
@@ -38,8 +38,10 @@ export const trustedNames = [
   '_SYSTEMD_SLICE',
 ] as const;
 
-/** What an entry is made of beside the trusted fields: ask journalctl for no more, it costs time. */
-export const messageNames = [
+/** What an entry is made of beside the trusted fields. */
+const messageNames = [
+  '__CURSOR',
+  '__REALTIME_TIMESTAMP',
   'MESSAGE',
   'MESSAGE_ID',
   'N_DROPPED',
@@ -52,99 +54,108 @@ export const messageNames = [
   '_SOURCE_REALTIME_TIMESTAMP',
 ] as const;
 
-/**
- * Reads one line of `journalctl --output=json`: an object whose values are strings; arrays of numbers 0 to 255 where the bytes
- * are not printable text; arrays of these two where the sender gave a field several times; null where journalctl left a long value out.
- *
- * @param names the fields to keep as trusted; each starts with `_`
- * @see journalctl(1), option --output, "json"; https://systemd.io/JOURNAL_EXPORT_FORMATS/, "Journal JSON Format"
- */
-export function parseJournalEntry(line: string, names: readonly string[] = trustedNames): JournalEntry {
-  const fields = parseObject(line);
-  if (fields === undefined) return { kind: 'unparsed', reason: 'json', cursor: undefined };
+/** Reads the entry that lies in `bytes` between `start` and `end`, as a JournalFramer gave it. */
+export type ParseEntry = (bytes: Buffer, start: number, end: number) => JournalEntry;
 
-  const cursor = plain(fields['__CURSOR']);
-  const realtimeUs = microseconds(fields['__REALTIME_TIMESTAMP']);
+/**
+ * @param names the fields to keep as trusted
+ * @see https://systemd.io/JOURNAL_EXPORT_FORMATS/, "Journal Export Format"
+ */
+export function createEntryParser(names: readonly string[] = trustedNames): ParseEntry {
+  const wanted: ReadonlySet<string> = new Set([...messageNames, ...names]);
+  return (bytes, start, end) => {
+    const fields = readFields(bytes, start, end, wanted);
+    return fields === undefined ? { kind: 'unparsed', reason: 'decode', cursor: undefined } : entryOf(fields, names);
+  };
+}
+
+function entryOf(fields: Fields, names: readonly string[]): JournalEntry {
+  const plain = (name: string): string | undefined => {
+    const field = fields.get(name);
+    return field?.plain === true ? field.text : undefined;
+  };
+  const text = (name: string): string | undefined => fields.get(name)?.text;
+  const cursor = plain('__CURSOR');
+  const realtimeUs = microseconds(plain('__REALTIME_TIMESTAMP'));
   // Every entry has both. Without a cursor there would be no going on behind it.
   if (cursor === undefined || realtimeUs === undefined) return { kind: 'unparsed', reason: 'header', cursor };
+
+  const body = text('MESSAGE');
+  if (body === undefined) return { kind: 'unparsed', reason: 'no_message', cursor };
 
   const trusted = new Map<string, string>();
   for (const name of names) {
     // journald sets each of them once. One that came twice is a forgery of a remote sender: it fits no filter.
-    const value = plain(fields[name]);
+    const value = plain(name);
     if (value !== undefined) trusted.set(name, value);
   }
-  const body = text(fields['MESSAGE']);
-  if (body === undefined) return { kind: 'unparsed', reason: 'no_message', cursor };
-
   const message: Message = {
-    facility: smallNumber(fields['SYSLOG_FACILITY'], 23),
-    severity: smallNumber(fields['PRIORITY'], 7),
-    stamp: stamp(microseconds(fields['_SOURCE_REALTIME_TIMESTAMP']) ?? realtimeUs),
-    hostname: plain(fields['_HOSTNAME']),
-    appName: text(fields['SYSLOG_IDENTIFIER']) ?? text(fields['_COMM']),
-    procId: text(fields['SYSLOG_PID']) ?? plain(fields['_PID']),
+    facility: smallNumber(plain('SYSLOG_FACILITY'), 23),
+    severity: smallNumber(plain('PRIORITY'), 7),
+    stamp: stamp(microseconds(plain('_SOURCE_REALTIME_TIMESTAMP')) ?? realtimeUs),
+    hostname: plain('_HOSTNAME'),
+    appName: text('SYSLOG_IDENTIFIER') ?? text('_COMM'),
+    procId: text('SYSLOG_PID') ?? plain('_PID'),
     msgId: undefined,
     structuredData: undefined,
     text: withoutTail(body),
     repeats: 1,
   };
-  return { kind: 'entry', message, trusted, cursor, realtimeUs, dropped: droppedCount(fields) };
+  return { kind: 'entry', message, trusted, cursor, realtimeUs, dropped: droppedCount(plain) };
 }
 
-/**
- * The names in it come from outside, but only names that are written in this file or begin with `_` and a capital are ever looked up, which
- * no prototype has. A Map instead would cost as much as the parsing.
- */
-type Fields = Readonly<Record<string, unknown>>;
-
-function parseObject(line: string): Fields | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+interface Field {
+  /**
+   * The first value. Where the sender gave a field several times, the journal does not keep their order, so none is more right than
+   * another, and joining them would make a line that nobody wrote.
+   */
+  readonly text: string;
+  /** Given once, as printable text. */
+  readonly plain: boolean;
 }
 
-function plain(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
+type Fields = ReadonlyMap<string, Field>;
 
-/**
- * A field of the sender's as text. Where it was given several times, the first that is text counts: the journal does not keep the
- * order in which the sender gave them, so none is more right than another, and joining them would make a line that nobody wrote.
- */
-function text(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return undefined;
-  const items: readonly unknown[] = value;
-  // An empty field comes as "", never as [].
-  if (items.length === 0) return undefined;
-  if (items.every(isByte)) return Buffer.from(items).toString('utf8');
-  for (const item of items) {
-    if (typeof item === 'string') return item;
-    if (Array.isArray(item) && item.length > 0 && item.every(isByte)) return Buffer.from(item).toString('utf8');
+const lineFeed = 0x0a;
+const equals = 0x3d;
+const lengthBytes = 8;
+
+/** @returns undefined if the bytes are no entry */
+function readFields(bytes: Buffer, start: number, end: number, wanted: ReadonlySet<string>): Fields | undefined {
+  const fields = new Map<string, Field>();
+  for (let at = start; at < end; ) {
+    let nameEnd = at;
+    while (nameEnd < end && bytes[nameEnd] !== equals && bytes[nameEnd] !== lineFeed) nameEnd += 1;
+    if (nameEnd === at && bytes[at] === lineFeed) return fields;
+    const isText = bytes[nameEnd] === equals;
+    const valueStart = nameEnd + 1 + (isText ? 0 : lengthBytes);
+    if (valueStart >= end) return undefined;
+    const valueEnd = isText ? bytes.indexOf(lineFeed, valueStart) : valueStart + Number(bytes.readBigUInt64LE(nameEnd + 1));
+    if (valueEnd < valueStart || valueEnd >= end || bytes[valueEnd] !== lineFeed) return undefined;
+    const name = bytes.toString('latin1', at, nameEnd);
+    if (wanted.has(name)) {
+      const first = fields.get(name);
+      fields.set(
+        name,
+        first === undefined ? { text: bytes.toString('utf8', valueStart, valueEnd), plain: isText } : { text: first.text, plain: false },
+      );
+    }
+    at = valueEnd + 1;
   }
   return undefined;
 }
 
-function isByte(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 255;
-}
-
 /** Digits as journald writes them; 16 of them reach to the year 2286 and are exact as a number. */
-function microseconds(value: unknown): number | undefined {
-  return typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : undefined;
+function microseconds(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,16}$/.test(value) ? Number(value) : undefined;
 }
 
 function stamp(us: number): Stamp {
   return { ms: us / 1000, zoned: true, fraction: true };
 }
 
-function smallNumber(value: unknown, largest: number): number | undefined {
-  return typeof value === 'string' && /^\d{1,2}$/.test(value) && Number(value) <= largest ? Number(value) : undefined;
+function smallNumber(value: string | undefined, largest: number): number | undefined {
+  return value !== undefined && /^\d{1,2}$/.test(value) && Number(value) <= largest ? Number(value) : undefined;
 }
 
 /** Without final LF, CR, NUL: the same message must read the same by every way. */
@@ -155,9 +166,9 @@ function withoutTail(text: string): string {
 }
 
 /** MESSAGE_ID and N_DROPPED are fields that any client may send; the transport `driver` is journald talking itself. */
-function droppedCount(fields: Fields): Dropped | undefined {
-  if (fields['MESSAGE_ID'] !== droppedMessageId || fields['_TRANSPORT'] !== 'driver') return undefined;
-  const digits = fields['N_DROPPED'];
-  const count = typeof digits === 'string' && /^\d{1,15}$/.test(digits) ? Number(digits) : 1;
-  return { count, unit: plain(fields['OBJECT_SYSTEMD_UNIT']), slice: plain(fields['OBJECT_SYSTEMD_SLICE']) };
+function droppedCount(plain: (name: string) => string | undefined): Dropped | undefined {
+  if (plain('MESSAGE_ID') !== droppedMessageId || plain('_TRANSPORT') !== 'driver') return undefined;
+  const digits = plain('N_DROPPED');
+  const count = digits !== undefined && /^\d{1,15}$/.test(digits) ? Number(digits) : 1;
+  return { count, unit: plain('OBJECT_SYSTEMD_UNIT'), slice: plain('OBJECT_SYSTEMD_SLICE') };
 }

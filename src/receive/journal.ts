@@ -1,9 +1,11 @@
 import { execa } from 'execa';
+import type { FrameBatch } from '../frame/framer.ts';
+import type { FindCandidate } from '../model/sieve.ts';
 import type { JournalSettings, Sink, Source, StartAt } from '../model/source.ts';
-import { type Dropped, type JournalEntry, parseJournalEntry } from '../parse/journal-entry.ts';
+import { createEntryParser, type Dropped, droppedMessageId, type JournalEntry, type ParseEntry } from '../parse/journal-entry.ts';
 import { Backoff } from './backoff.ts';
-import { type JournalStart, fieldNames, findJournalctl, journalArgs, placeArgs } from './journalctl.ts';
-import { type JournalctlRun, maxEntryLength, runJournalctl } from './journalctl-run.ts';
+import { type JournalStart, findJournalctl, journalArgs, placeArgs, trustedFields } from './journalctl.ts';
+import { type JournalctlRun, maxEntryBytes, runJournalctl } from './journalctl-run.ts';
 import { journalctlOptions, probeJournal } from './journal-probe.ts';
 
 /** How far an earlier run has read. */
@@ -17,6 +19,8 @@ export interface JournalDeps {
   readonly position: JournalPosition | undefined;
   /** Where to begin without a position. */
   readonly startAt: StartAt;
+  /** Entries in which it finds nothing are counted, and not read. */
+  readonly find?: FindCandidate | undefined;
   /** Path of journalctl; default: where systems have it. */
   readonly journalctl?: string | undefined;
 }
@@ -52,7 +56,7 @@ class JournalFollower {
   readonly #sink: Sink;
   readonly #deps: JournalDeps;
   readonly #journalctl: string | undefined;
-  readonly #trusted: readonly string[];
+  readonly #parse: ParseEntry;
   readonly #backoff = new Backoff(backoffMs);
   /** Where the next journalctl begins. */
   #start: JournalStart;
@@ -71,7 +75,7 @@ class JournalFollower {
     this.#sink = sink;
     this.#deps = deps;
     this.#journalctl = deps.journalctl ?? findJournalctl();
-    this.#trusted = fieldNames(settings.matches).trusted;
+    this.#parse = createEntryParser(trustedFields(settings));
     this.#realtimeMs = deps.position?.realtimeMs;
     this.#start = deps.position === undefined ? this.#firstStart() : { kind: 'cursor', cursor: deps.position.cursor };
     journalArgs(settings, { matches: settings.matches, start: this.#start, follow: true }); // throws here rather than at every attempt
@@ -115,9 +119,12 @@ class JournalFollower {
     const start = this.#start;
     this.#expected = start.kind === 'cursor' ? start.cursor : undefined;
     const run = runJournalctl(this.#journalctl, journalArgs(this.#settings, { matches: this.#settings.matches, start, follow: true }), {
-      line: (line) => this.#take(line),
+      entries: (batches) => {
+        for (const batch of batches) this.#takeBatch(batch);
+      },
       bytes: (count) => this.#sink.read(0, count),
-      oversize: () => this.#sink.error('oversize', `a journal entry of more than ${maxEntryLength} characters was skipped`),
+      oversize: () => this.#sink.error('oversize', `a journal entry of more than ${maxEntryBytes} bytes was skipped`),
+      broken: () => this.#sink.error('decode', 'journalctl printed what is no entry'),
     });
     this.#run = run;
     if (this.#paused) run.pause();
@@ -144,13 +151,35 @@ class JournalFollower {
     }, this.#backoff.nextMs());
   }
 
-  #take(line: string): void {
-    const entry = parseJournalEntry(line, this.#trusted);
-    if (entry.cursor === undefined) {
-      // Half a line is what a journalctl leaves that was ended while it wrote; the next one prints that entry whole.
-      if (this.#run?.inputEnded() !== true) this.#sink.error('decode', 'journalctl printed a line that is no entry');
-      return;
+  /**
+   * Of entries that the sieve passes over, only that they came is told. The last one is always read: it tells how far reading has come. So is
+   * the first of a run, which tells of a gap, and what journald says of messages that it threw away.
+   */
+  #takeBatch({ bytes, spans }: FrameBatch): void {
+    const find = this.#deps.find;
+    const last = spans.length - 1;
+    const behind = spans[last] ?? 0;
+    let hit = find === undefined ? 0 : -1;
+    let notice = -1;
+    let passed = 0;
+    for (let i = 1; i <= last; i += 2) {
+      const start = spans[i - 1] ?? 0;
+      const end = spans[i] ?? 0;
+      if (find !== undefined && i < last && this.#expected === undefined) {
+        if (hit < start) hit = find(bytes, start, behind);
+        if (notice < start) notice = indexOrEnd(bytes, start, behind);
+        if (hit >= end && notice >= end) {
+          passed += 1;
+          continue;
+        }
+      }
+      this.#take(this.#parse(bytes, start, end));
     }
+    if (passed > 0) this.#sink.read(passed, 0);
+  }
+
+  #take(entry: JournalEntry): void {
+    if (entry.cursor === undefined) return this.#sink.error('decode', 'journalctl printed an entry without a cursor');
     const expected = this.#expected;
     this.#expected = undefined;
     if (entry.cursor === expected) return; // the one that was handed over last
@@ -192,10 +221,16 @@ class JournalFollower {
    */
   async #lookForGap(cursor: string): Promise<void> {
     if (this.#journalctl === undefined) return;
-    const args = [...placeArgs(this.#settings), `--cursor=${cursor}`, '--lines=1', '--quiet', '--output=json', '--output-fields=_BOOT_ID'];
+    const args = [
+      ...placeArgs(this.#settings),
+      `--cursor=${cursor}`,
+      '--lines=1',
+      '--quiet',
+      '--output=export',
+      '--output-fields=_BOOT_ID',
+    ];
     const { stdout } = await execa(this.#journalctl, [...args, '--no-pager'], journalctlOptions);
-    const [first = ''] = stdout.split('\n');
-    if (parseJournalEntry(first).cursor === cursor) return;
+    if (stdout.startsWith(`__CURSOR=${cursor}\n`)) return;
     this.#sink.lost(
       'cursor_gap',
       1,
@@ -215,6 +250,14 @@ class JournalFollower {
     this.#sink.up(up, detail);
   }
 }
+
+/** Where the mark of journald's notices of suppressed messages is next. */
+function indexOrEnd(bytes: Buffer, start: number, end: number): number {
+  const found = bytes.indexOf(noticeMark, start);
+  return found === -1 ? end : found;
+}
+
+const noticeMark = Buffer.from(droppedMessageId);
 
 /** Whether the suppressed messages may have been ours: units that we do not read may lose what they like. */
 function concerns({ unit, slice }: Dropped, matches: readonly (readonly string[])[]): boolean {

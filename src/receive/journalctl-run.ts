@@ -1,12 +1,12 @@
+import { finished } from 'node:stream/promises';
 import { execa } from 'execa';
+import type { FrameBatch } from '../frame/framer.ts';
+import { createJournalFramer } from '../frame/journal-framer.ts';
 import { readLines } from './bounded-lines.ts';
 import { journalctlOptions } from './journal-probe.ts';
 
-/**
- * An entry beyond this many characters of JSON is skipped and counted. journald takes at most 48 KiB of a message by default (LineMax=),
- * but fields of any size.
- */
-export const maxEntryLength = 1024 * 1024;
+/** A longer entry is left out and counted. journald takes at most 48 KiB of a message by default (LineMax=), but fields of any size. */
+export const maxEntryBytes = 1024 * 1024;
 
 /** One running journalctl. */
 export interface JournalctlRun {
@@ -14,35 +14,66 @@ export interface JournalctlRun {
   readonly resume: () => void;
   /** Asks it to end; what it wrote before is still handed over. */
   readonly end: () => void;
-  /** Whether it will write no more: then the last line may be half a line. */
-  readonly inputEnded: () => boolean;
-  /** When it has ended and all its lines were handed over: how it ended, and the last line of its complaints. */
+  /** When it has ended and all its whole entries were handed over: how it ended, and the last line of its complaints. */
   readonly ended: Promise<{ readonly how: string; readonly said: string }>;
+}
+
+export interface OnEntries {
+  /** Whole entries, in order. With a promise nothing more comes until it is settled; it must not be rejected. */
+  readonly entries: (batches: readonly FrameBatch[]) => void | Promise<void>;
+  readonly bytes: (count: number) => void;
+  readonly oversize: () => void;
+  /** What it writes is not the export format: it is ended, so that reading can begin again behind the last entry. */
+  readonly broken: () => void;
 }
 
 /**
  * Starts journalctl. It dies with us: execa ends it when this process exits, and after a SIGKILL of this process it sees its output
  * closed and ends by itself.
  */
-export function runJournalctl(
-  path: string,
-  args: readonly string[],
-  on: { readonly line: (line: string) => void; readonly bytes: (count: number) => void; readonly oversize: () => void },
-): JournalctlRun {
+export function runJournalctl(path: string, args: readonly string[], on: OnEntries): JournalctlRun {
   const child = execa(path, args, { ...journalctlOptions, timeout: 0, buffer: false });
-  child.stdout.on('data', (chunk: Buffer) => on.bytes(chunk.length));
-  const entries = readLines(child.stdout, { maxLength: maxEntryLength, line: on.line, oversize: on.oversize });
+  const framer = createJournalFramer({ maxEntryBytes });
+  let paused = false;
+  let taking = false;
+  const flow = (): void => {
+    if (paused || taking) child.stdout.pause();
+    else child.stdout.resume();
+  };
+  child.stdout.on('data', (chunk: Buffer) => {
+    on.bytes(chunk.length);
+    const { batches, oversize, broken } = framer.push(chunk);
+    for (let i = 0; i < oversize; i += 1) on.oversize();
+    if (broken) {
+      child.kill();
+      on.broken();
+    }
+    const taken = on.entries(batches);
+    if (taken === undefined) return;
+    taking = true;
+    flow();
+    void taken.finally(() => {
+      taking = false;
+      flow();
+    });
+  });
   let said = '';
   const complaints = readLines(child.stderr, { maxLength: 1000, line: (line) => (said = line), oversize: () => undefined });
   return {
-    pause: entries.pause,
-    resume: entries.resume,
-    inputEnded: entries.inputEnded,
+    pause: () => {
+      paused = true;
+      flow();
+    },
+    resume: () => {
+      paused = false;
+      flow();
+    },
     end: () => {
       child.kill();
-      entries.resume();
+      paused = false;
+      flow();
     },
-    ended: Promise.all([child, entries.ended, complaints.ended]).then(([{ exitCode, signal, code }]) => ({
+    ended: Promise.all([child, finished(child.stdout).catch(() => undefined), complaints.ended]).then(([{ exitCode, signal, code }]) => ({
       how: exitCode === undefined ? (signal ?? code ?? 'not started') : `exit code ${exitCode}`,
       said,
     })),

@@ -1,5 +1,6 @@
-import { parseJournalEntry } from '../parse/journal-entry.ts';
-import { type JournalPlace, fieldNames, findJournalctl, journalArgs } from './journalctl.ts';
+import type { FrameBatch } from '../frame/framer.ts';
+import { createEntryParser } from '../parse/journal-entry.ts';
+import { type JournalPlace, findJournalctl, journalArgs, trustedFields } from './journalctl.ts';
 import { runJournalctl } from './journalctl-run.ts';
 import { probeJournal } from './journal-probe.ts';
 import type { RegionReader } from './region-reader.ts';
@@ -14,27 +15,29 @@ export async function readJournal(
   const probe = await probeJournal(journalctl, place);
   if (!probe.readable) throw new Error(`${probe.why}: ${probe.mend}`);
   if (journalctl === undefined) return; // cannot be: the probe has said so
-  const { trusted } = fieldNames(matches);
+  const parse = createEntryParser(trustedFields({ matches }));
   let failure: { readonly error: unknown } | undefined;
-  const fail = (error: unknown): void => {
-    failure = { error };
-    run.end();
+  const read = async ({ bytes, spans }: FrameBatch): Promise<void> => {
+    for (let i = 1; i < spans.length; i += 2) {
+      const parsed = parse(bytes, spans[i - 1] ?? 0, spans[i] ?? 0);
+      if (parsed.kind === 'unparsed') continue;
+      const taken = entry(parsed);
+      if (taken !== undefined) await taken;
+    }
+  };
+  const take = async (batches: readonly FrameBatch[]): Promise<void> => {
+    try {
+      if (failure === undefined) for (const batch of batches) await read(batch);
+    } catch (error) {
+      failure ??= { error };
+      run.end();
+    }
   };
   const run = runJournalctl(journalctl, journalArgs(place, { matches, start: { kind: 'start' }, follow: false }), {
-    line: (line) => {
-      const parsed = parseJournalEntry(line, trusted);
-      if (parsed.kind === 'unparsed' || failure !== undefined) return;
-      try {
-        const taken = entry(parsed);
-        if (taken === undefined) return;
-        run.pause();
-        taken.then(run.resume, fail);
-      } catch (error) {
-        fail(error); // thrown from here it would end the process
-      }
-    },
+    entries: take,
     bytes: () => undefined,
     oversize: () => undefined,
+    broken: () => undefined,
   });
   const { how, said } = await run.ended;
   if (failure !== undefined) throw failure.error;

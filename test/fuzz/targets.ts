@@ -3,7 +3,7 @@ import { parseConfig } from '../../src/config/parse.ts';
 import { createMatcher } from '../../src/match/matcher.ts';
 import type { Parsed } from '../../src/model/record.ts';
 import { parseFileLine } from '../../src/parse/file-line.ts';
-import { parseJournalEntry } from '../../src/parse/journal-entry.ts';
+import { createEntryParser } from '../../src/parse/journal-entry.ts';
 import { parseSyslog } from '../../src/parse/syslog.ts';
 import { recordOf } from '../../src/offline/recognise.ts';
 import { compilePattern } from '../../src/rules/native/pattern-compile.ts';
@@ -20,6 +20,8 @@ const clock = { nowMs: Date.parse('2026-11-22T20:00:00Z'), timezone: 'Europe/Ber
 const settings = { name: 'fuzzed', follows: false, address: { kind: 'own' }, cutBytes: undefined } as const;
 /** Every rule on whatever was parsed: what gets past the parser meets the patterns. */
 const matcher = createMatcher([...rules.filters]);
+
+const parseEntry = createEntryParser();
 
 function matched(parsed: Parsed): void {
   if (parsed.kind === 'message') matcher.match(recordOf(parsed.message, 'fuzz', clock.nowMs));
@@ -52,7 +54,7 @@ export const targets = {
     matched(parseFileLine(input.toString(), { ...clock, program: 'sshd' }));
   },
   'journal-entry': (input) => {
-    const entry = parseJournalEntry(input.toString());
+    const entry = parseEntry(input, 0, input.length);
     if (entry.kind === 'entry') matched({ kind: 'message', message: entry.message });
   },
   pattern: (input) => {

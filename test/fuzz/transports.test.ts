@@ -5,7 +5,8 @@ import { createFramer } from '../../src/frame/framer.ts';
 import { createMatcher } from '../../src/match/matcher.ts';
 import type { Message, Parsed } from '../../src/model/record.ts';
 import { parseFileLine } from '../../src/parse/file-line.ts';
-import { parseJournalEntry } from '../../src/parse/journal-entry.ts';
+import { createEntryParser } from '../../src/parse/journal-entry.ts';
+import { exported } from '../support/journal-export.ts';
 import { parseSyslog } from '../../src/parse/syslog.ts';
 import { recordOf } from '../../src/offline/recognise.ts';
 import { attacker, programs, rules, said, texts, victim, written } from '../support/attack-lines.ts';
@@ -45,18 +46,17 @@ const framed = (bytes: Buffer): readonly Message[] => {
 };
 const datagram = (bytes: Buffer): readonly Message[] => messages(parseSyslog(bytes.toString(), clock));
 const entry = (program: string, message: unknown): Buffer =>
-  Buffer.from(
-    JSON.stringify({
-      __CURSOR: 's=1',
-      __REALTIME_TIMESTAMP: '1795377599000000',
-      SYSLOG_IDENTIFIER: program,
-      _UID: '0',
-      _SYSTEMD_UNIT: 'ssh.service',
-      MESSAGE: message,
-    }),
-  );
+  exported({
+    __CURSOR: 's=1',
+    __REALTIME_TIMESTAMP: '1795377599000000',
+    SYSLOG_IDENTIFIER: program,
+    _UID: '0',
+    _SYSTEMD_UNIT: 'ssh.service',
+    MESSAGE: message,
+  });
+const parseEntry = createEntryParser();
 const journal = (bytes: Buffer): readonly Message[] => {
-  const read = parseJournalEntry(bytes.toString());
+  const read = parseEntry(bytes, 0, bytes.length);
   return read.kind === 'entry' ? [read.message] : [];
 };
 const counted = (text: string): Buffer => Buffer.concat([Buffer.from(`${Buffer.byteLength(text)} `), Buffer.from(text)]);

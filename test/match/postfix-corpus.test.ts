@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createFramer } from '../../src/frame/framer.ts';
+import { createJournalFramer } from '../../src/frame/journal-framer.ts';
 import { createMatcher } from '../../src/match/matcher.ts';
 import { parseAddress } from '../../src/model/address.ts';
 import type { LogRecord, Message } from '../../src/model/record.ts';
-import { parseJournalEntry } from '../../src/parse/journal-entry.ts';
+import { createEntryParser } from '../../src/parse/journal-entry.ts';
 import { parseSyslog } from '../../src/parse/syslog.ts';
 import { parseLine } from '../../src/offline/recognise.ts';
 import { loadRules } from '../../src/rules/native/load-rules.ts';
@@ -36,7 +37,7 @@ const forms: readonly { readonly file: string; readonly labels?: string; readonl
   { file: 'tcp-forward-octet.bin', read: stream },
   { file: 'tcp-5424-lf.bin', read: stream },
   { file: 'tcp-5424-octet.bin', read: stream },
-  { file: 'journal.jsonl', read: journal },
+  { file: 'journal.export', read: journal },
 ];
 
 describe('the shipped Postfix rules on a real Postfix under attack', { skip }, () => {
@@ -126,12 +127,16 @@ function stream(bytes: Buffer): readonly LogRecord[] {
 }
 
 function journal(bytes: Buffer): readonly LogRecord[] {
-  const lines = bytes.toString('utf8').trimEnd().split('\n');
-  return lines.map((line) => {
-    const entry = parseJournalEntry(line);
-    assert.ok(entry.kind === 'entry');
-    return record(entry.message, { origin: { kind: 'journal', cursor: entry.cursor, realtimeMs: 0 }, trusted: entry.trusted });
-  });
+  const parse = createEntryParser();
+  return createJournalFramer({ maxEntryBytes: 1_000_000 })
+    .push(bytes)
+    .batches.flatMap((batch) =>
+      Array.from({ length: batch.spans.length / 2 }, (_, i) => {
+        const entry = parse(batch.bytes, batch.spans[2 * i] ?? 0, batch.spans[2 * i + 1] ?? 0);
+        assert.ok(entry.kind === 'entry');
+        return record(entry.message, { origin: { kind: 'journal', cursor: entry.cursor, realtimeMs: 0 }, trusted: entry.trusted });
+      }),
+    );
 }
 
 function recordOfMessage(message: Message | undefined): LogRecord {

@@ -3,7 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { type JournalEntry, parseJournalEntry } from '../../src/parse/journal-entry.ts';
+import { createJournalFramer } from '../../src/frame/journal-framer.ts';
+import { createEntryParser, type JournalEntry } from '../../src/parse/journal-entry.ts';
+import { exported } from '../support/journal-export.ts';
 
 const corpus = join(process.env['SLUICE_CORPUS'] ?? join(import.meta.dirname, '../../../shared/corpus'), 'postfix-real');
 
@@ -22,17 +24,23 @@ function lines(file: string): readonly string[] {
   return readFileSync(join(corpus, file), 'utf8').trimEnd().split('\n');
 }
 
+const parse = createEntryParser();
+
+function parsed(bytes: Buffer): JournalEntry {
+  return parse(bytes, 0, bytes.length);
+}
+
 type Entry = JournalEntry & { kind: 'entry' };
 
 function entry(fields: Record<string, unknown>): Entry {
-  const parsed = parseJournalEntry(JSON.stringify({ ...base, ...fields }));
-  assert.equal(parsed.kind, 'entry');
-  return parsed;
+  const read = parsed(exported({ ...base, ...fields }));
+  assert.equal(read.kind, 'entry');
+  return read;
 }
 
 const bytes = (text: string): number[] => [...Buffer.from(text, 'latin1')];
 
-describe('a line of journalctl -o json', () => {
+describe('an entry of journalctl -o export', () => {
   test('becomes a message with the name, the process and the time that its fields say', () => {
     const { message, cursor, realtimeUs } = entry({ PRIORITY: '6', SYSLOG_FACILITY: '2', _HOSTNAME: 'mx1' });
     assert.deepEqual(message, {
@@ -56,39 +64,38 @@ describe('a line of journalctl -o json', () => {
     ['two\nlines', 'two\nlines', 'LF inside is text'],
     ['end\r\n\0\n', 'end', 'LF, CR and NUL at the end are not'],
     ['a\u2028b\u0085c', 'a\u2028b\u0085c', 'U+2028 and U+0085 are text'],
-    [bytes('a\x1b[31mb'), 'a\x1b[31mb', 'bytes that are not printable come as numbers'],
+    [bytes('a\x1b[31mb'), 'a\x1b[31mb', 'bytes that are not printable are text'],
     [bytes('caf\xe9 x'), 'caf\ufffd x', 'bytes that are not UTF-8 are replaced, each by U+FFFD'],
-    [[...Buffer.from('é\0')], 'é', 'numbers are UTF-8, and end like any text'],
+    [[...Buffer.from('é\0')], 'é', 'so do bytes that are UTF-8'],
     [['first', 'second'], 'first', 'of a field given twice the first counts'],
     [[bytes('a\x1bq'), 'second'], 'a\x1bq', 'also as bytes'],
-    [[null, 'second'], 'second', 'what is no text is passed over'],
   ];
   for (const [message, text, because] of texts) {
     test(`${JSON.stringify(message)}: ${because}`, () => assert.equal(entry({ MESSAGE: message }).message.text, text));
   }
 
-  const refused: readonly [line: string, reason: string, because: string][] = [
-    ['', 'json', 'nothing'],
-    ['{"__CURSOR":"s=1', 'json', 'half a line'],
-    ['[1]', 'json', 'not an object'],
-    ['null', 'json', 'not an object'],
-    [JSON.stringify({ ...base, MESSAGE: undefined }), 'no_message', 'programs may log without MESSAGE'],
-    [JSON.stringify({ ...base, MESSAGE: null }), 'no_message', 'too long for a journalctl without --all'],
-    [JSON.stringify({ ...base, MESSAGE: [] }), 'no_message', 'no value'],
-    [JSON.stringify({ ...base, MESSAGE: [256, -1] }), 'no_message', 'no bytes'],
-    [JSON.stringify({ ...base, MESSAGE: { a: 1 } }), 'no_message', 'no form of journalctl'],
-    [JSON.stringify({ ...base, __CURSOR: undefined }), 'header', 'no going on behind it'],
-    [JSON.stringify({ ...base, __REALTIME_TIMESTAMP: 'soon' }), 'header', 'no time'],
+  const whole = exported(base).toString('latin1');
+  const refused: readonly [bytes: string, reason: string, because: string][] = [
+    ['', 'decode', 'nothing'],
+    [whole.slice(0, 40), 'decode', 'half a field'],
+    [whole.slice(0, -1), 'decode', 'no blank line at its end'],
+    [`${whole.slice(0, -1)}X\n\x05\0\0\0\0\0\0\0abc\n\n`, 'decode', 'a length beyond the end'],
+    [`${whole.slice(0, -1)}X\n\xff\xff\xff\xff\xff\xff\xff\xffabc\n\n`, 'decode', 'a length that nothing has'],
+    [`${whole.slice(0, -1)}X\n\x02\0\0\0\0\0\0\0abc\n\n`, 'decode', 'no LF behind the value'],
+    [exported({ ...base, MESSAGE: [] }).toString('latin1'), 'no_message', 'programs may log without MESSAGE'],
+    [exported({ ...base, __CURSOR: [] }).toString('latin1'), 'header', 'no going on behind it'],
+    [exported({ ...base, __CURSOR: ['a', 'b'] }).toString('latin1'), 'header', 'two places'],
+    [exported({ ...base, __REALTIME_TIMESTAMP: 'soon' }).toString('latin1'), 'header', 'no time'],
   ];
-  for (const [line, reason, because] of refused) {
-    test(`is refused as ${reason} (${because}): ${line.slice(0, 40)}`, () => {
-      const parsed = parseJournalEntry(line);
-      assert.equal(parsed.kind === 'unparsed' && parsed.reason, reason);
+  for (const [bytes, reason, because] of refused) {
+    test(`is refused as ${reason}: ${because}`, () => {
+      const read = parsed(Buffer.from(bytes, 'latin1'));
+      assert.equal(read.kind === 'unparsed' && read.reason, reason);
     });
   }
 
   test('an entry without a message still tells where to go on', () => {
-    assert.equal(parseJournalEntry(JSON.stringify({ ...base, MESSAGE: null })).cursor, someCursor);
+    assert.equal(parsed(exported({ ...base, MESSAGE: [] })).cursor, someCursor);
   });
 
   test('the time of the sender, as the kernel took it, goes before the time of journald', () => {
@@ -106,7 +113,7 @@ describe('a line of journalctl -o json', () => {
   });
 
   test('only what journald itself says is trusted', () => {
-    const { trusted } = entry({ _UID: '1000', _SYSTEMD_UNIT: ['postfix.service', 'x'], UID: '0', __proto__: '1', _EXE: [1, 2] });
+    const { trusted } = entry({ _UID: '1000', _SYSTEMD_UNIT: ['postfix.service', 'x'], UID: '0', _EXE: [1, 2] });
     assert.deepEqual(Object.fromEntries(trusted), { _COMM: 'smtpd', _PID: '999', _UID: '1000' });
   });
 
@@ -135,16 +142,76 @@ describe("journald's notice of suppressed messages", () => {
   });
 });
 
-test('no line makes the parser throw', () => {
-  const field = fc.oneof(fc.string(), fc.jsonValue(), fc.array(fc.integer({ min: -1, max: 256 })));
+/** The same entry, read as its JSON form is documented: what came several times, or not as text, is not believed; of texts the first counts. */
+function expected(fields: Readonly<Record<string, unknown>>): unknown {
+  const first = (name: string): string | undefined => {
+    const value = fields[name];
+    if (typeof value === 'string') return value;
+    if (!Array.isArray(value) || value.length === 0) return undefined;
+    const items: readonly unknown[] = typeof value[0] === 'number' ? [value] : value;
+    return typeof items[0] === 'string' ? items[0] : Buffer.from(items[0] as number[]).toString('utf8');
+  };
+  const plain = (name: string): unknown => (typeof fields[name] === 'string' ? fields[name] : undefined);
+  return {
+    text: first('MESSAGE')?.replace(/[\n\r\0]+$/, ''),
+    appName: first('SYSLOG_IDENTIFIER') ?? first('_COMM'),
+    procId: first('SYSLOG_PID') ?? plain('_PID'),
+    unit: plain('_SYSTEMD_UNIT'),
+  };
+}
+
+test('entries read as their JSON form says, alone and out of a stream cut anywhere', () => {
+  const text = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((value) => !/[\p{Cc}\p{Surrogate}]/u.test(value));
+  // As journalctl writes bytes: at least one is not printable.
+  const notText = fc.uint8Array({ maxLength: 20 }).map((value) => [...value, 0x1b]);
+  const field = fc.oneof(text, notText, fc.array(fc.oneof(text, notText), { minLength: 2, maxLength: 3 }));
+  const names = fc.constantFrom(
+    'MESSAGE',
+    'SYSLOG_IDENTIFIER',
+    'SYSLOG_PID',
+    '_COMM',
+    '_PID',
+    '_SYSTEMD_UNIT',
+    'OTHER',
+    '__proto',
+    'constructor',
+  );
+  const entries = fc.array(
+    fc.dictionary(names, field).map((fields): Record<string, unknown> => ({ ...base, ...fields })),
+    { minLength: 1, maxLength: 4 },
+  );
+  const shown = (read: JournalEntry): unknown => {
+    assert.equal(read.kind, 'entry');
+    const { message, trusted } = read;
+    return { text: message.text, appName: message.appName, procId: message.procId, unit: trusted.get('_SYSTEMD_UNIT') };
+  };
   fc.assert(
-    fc.property(fc.dictionary(fc.constantFrom(...Object.keys(base), '_UID', '__proto__', 'PRIORITY'), field), (fields) => {
-      parseJournalEntry(JSON.stringify({ ...base, ...fields }));
+    fc.property(entries, fc.nat(), (all, place) => {
+      const bytes = Buffer.concat(all.map(exported));
+      const framer = createJournalFramer({ maxEntryBytes: 100_000 });
+      const at = place % bytes.length;
+      const batches = [bytes.subarray(0, at), bytes.subarray(at)].flatMap((chunk) => framer.push(chunk).batches);
+      const read = batches.flatMap((batch) =>
+        Array.from({ length: batch.spans.length / 2 }, (_, i) => parse(batch.bytes, batch.spans[2 * i] ?? 0, batch.spans[2 * i + 1] ?? 0)),
+      );
+      assert.deepEqual(read.map(shown), all.map(expected));
+      assert.deepEqual(
+        all.map((each) => shown(parsed(exported(each)))),
+        all.map(expected),
+      );
     }),
+    { numRuns: 500 },
+  );
+});
+
+test('no bytes make the parser throw', () => {
+  const part = fc.oneof(
+    fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
+    fc.constantFrom('MESSAGE', '=', '\n', '\x02\0\0\0\0\0\0\0', '__CURSOR=s', '_PID').map((text) => Buffer.from(text)),
   );
   fc.assert(
-    fc.property(fc.string(), (line) => {
-      parseJournalEntry(line);
+    fc.property(fc.array(part, { maxLength: 10 }), (parts) => {
+      parsed(Buffer.concat(parts));
     }),
   );
 });
@@ -154,9 +221,9 @@ describe('the real journal of a Postfix', { skip: existsSync(corpus) ? false : '
     const header = /^\w{3} [ \d]\d \d\d:\d\d:\d\d \S+ ([^\s[:]+)(?:\[(\d+)\])?: (.*)$/s;
     const expected = lines('mail-traditional.log').map((line) => header.exec(line)?.slice(1));
     const found = lines('journal.jsonl').map((line) => {
-      const parsed = parseJournalEntry(line);
-      if (parsed.kind === 'unparsed') return parsed.reason;
-      return [parsed.message.appName, parsed.message.procId, parsed.message.text];
+      const read = parsed(exported(JSON.parse(line) as Record<string, unknown>));
+      if (read.kind === 'unparsed') return read.reason;
+      return [read.message.appName, read.message.procId, read.message.text];
     });
     assert.equal(found.length, 1128);
     // rsyslog writes a tag without its pid where the sender gave none; the journal knows the process all the same.

@@ -113,6 +113,28 @@ describe('the journal', { skip: withoutJournald() || without('logger') }, () => 
     assert.deepEqual(sink.texts(), ['a\x1b[31mb\x7f', 'ä\u2028ö', long]);
   });
 
+  test('of what the sieve passes over only the number is told, and where reading goes on', async () => {
+    const beginMs = Date.now();
+    const texts = numbered('passed', 60).map((text, index) => (index % 20 === 5 ? `reject ${index}\nof two lines` : text));
+    await journald.log(texts, postfix);
+    const all = recordedSink();
+    await follow(all, { startAt: { kind: 'since', sinceMs: beginMs } });
+    await all.until(count(60)); // journald has written them
+    const sieved = recordedSink();
+    const find = (bytes: Buffer, start: number, end: number): number => {
+      const found = bytes.subarray(0, end).indexOf('reject', start);
+      return found === -1 ? end : found;
+    };
+    const source = await follow(sieved, { startAt: { kind: 'since', sinceMs: beginMs }, find });
+    await sieved.until((sink) => sink.total().records >= 60);
+    await source.stop();
+    const rejects = (sink: RecordedSink): readonly LogRecord[] => sink.records.filter(({ text }) => text.startsWith('reject'));
+    assert.deepEqual(rejects(sieved).map(withoutReceipt), rejects(all).map(withoutReceipt));
+    assert.equal(sieved.total().records, 60);
+    assert.ok(sieved.records.length < 20, `${sieved.records.length} of 60 were read`);
+    assert.deepEqual(sieved.records.at(-1)?.origin, all.records.at(-1)?.origin);
+  });
+
   test('after a stop goes on behind the last record, however many came meanwhile', async () => {
     const first = recordedSink();
     const source = await follow(first);
@@ -306,7 +328,7 @@ describe('the journal', { skip: withoutJournald() || without('logger') }, () => 
   test('an entry beyond all bounds is skipped and counted; the next one comes', async () => {
     const sink = recordedSink();
     await follow(sink, {}, { matches: [inPostfix, nativeProtocol] });
-    const fields = Buffer.concat([Buffer.from('MESSAGE='), Buffer.alloc(500_000, 0xff), Buffer.from('\n')]); // four characters a byte in JSON
+    const fields = Buffer.concat([Buffer.from('MESSAGE='), Buffer.alloc(1_100_000, 0xff), Buffer.from('\n')]);
     await inPlace(journald, postfix, ['logger', '--journald'], fields);
     await journald.log('next', postfix);
     await sink.until((heard) => heard.texts().includes('next'));
@@ -392,6 +414,10 @@ async function exitOf(pid: number): Promise<void> {
 function positionOf(record: LogRecord | undefined): JournalPosition {
   assert.equal(record?.origin.kind, 'journal');
   return { cursor: record.origin.cursor, realtimeMs: record.origin.realtimeMs };
+}
+
+function withoutReceipt(record: LogRecord): object {
+  return { ...record, receivedMs: 0 };
 }
 
 function numbered(name: string, count: number): string[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fieldNames, journalArgs, parseMatches } from '../../src/receive/journalctl.ts';
+import { journalArgs, parseMatches, trustedFields } from '../../src/receive/journalctl.ts';
 
 const system = { directory: undefined, namespace: undefined };
 
@@ -11,25 +11,22 @@ describe('the command line of journalctl', () => {
       start: { kind: 'cursor', cursor: 's=1;i=2' },
       follow: true,
     });
-    assert.deepEqual(
-      args.filter((arg) => !arg.startsWith('--output-fields=')),
-      [
-        '--follow',
-        '--no-tail',
-        '--all',
-        '--no-pager',
-        '--quiet',
-        '--output=json',
-        '--cursor=s=1;i=2',
-        '_SYSTEMD_SLICE=system-postfix.slice',
-        '+',
-        '_UID=0',
-        '_COMM=x',
-        '+',
-        'MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e',
-        '_TRANSPORT=driver',
-      ],
-    );
+    assert.deepEqual(args, [
+      '--follow',
+      '--no-tail',
+      '--all',
+      '--no-pager',
+      '--quiet',
+      '--output=export',
+      '--cursor=s=1;i=2',
+      '_SYSTEMD_SLICE=system-postfix.slice',
+      '+',
+      '_UID=0',
+      '_COMM=x',
+      '+',
+      'MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e',
+      '_TRANSPORT=driver',
+    ]);
   });
 
   const instants: readonly [ms: number, arg: string][] = [
@@ -65,11 +62,12 @@ describe('the command line of journalctl', () => {
   }
 });
 
-test('fields that matches name are asked for, and trusted if journald sets them', () => {
-  const { output, trusted } = fieldNames([['_SYSTEMD_USER_UNIT=x', 'SYSLOG_IDENTIFIER=y', 'CONTAINER_NAME=z']]);
-  assert.ok(output.includes('_SYSTEMD_USER_UNIT') && trusted.includes('_SYSTEMD_USER_UNIT'));
-  assert.ok(!trusted.includes('CONTAINER_NAME'));
+test('fields that matches name are trusted if journald sets them', () => {
+  const matches = [['_SYSTEMD_USER_UNIT=x', 'SYSLOG_IDENTIFIER=y', 'CONTAINER_NAME=z']];
+  const trusted = trustedFields({ matches });
+  assert.ok(trusted.includes('_SYSTEMD_USER_UNIT'));
   assert.ok(trusted.every((name) => name.startsWith('_')));
+  assert.ok(trustedFields({ matches, keepNamed: true }).includes('CONTAINER_NAME'));
 });
 
 test('matches are written as for journalctl', () => {
