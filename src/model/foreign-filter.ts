@@ -17,7 +17,7 @@ export interface RequiredLiteral {
 export interface ForeignRegex {
   /** As it was written. */
   readonly text: string;
-  /** Every match holds one of these; empty: nothing can be required. */
+  /** Every text that matches holds one of these; empty: nothing can be required. */
   readonly literals: readonly RequiredLiteral[];
   /** Proved to take time linear in the text; if not, it is to be run where it can be stopped. */
   readonly linear: boolean;
@@ -40,6 +40,8 @@ export interface FoundDate {
 /** Finds the date of a line by the first of its templates that fits. */
 export interface DateFinder {
   readonly find: (line: string) => FoundDate | undefined;
+  /** Sure: what is cut out from behind something else is never followed by an ASCII letter, digit or `_`. */
+  readonly endsWord: boolean;
 }
 
 /** A filter of fail2ban, ready to run. */

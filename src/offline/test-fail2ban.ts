@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import type { Foreign } from '../cli/options.ts';
 import { formatDiagnostics } from '../diagnostic.ts';
-import { FilterGuard, type GuardedVerdict } from '../guard/filter-guard.ts';
 import { journalLine } from '../match/fail2ban/journal-line.ts';
-import { splitRegion } from '../receive/log-regions.ts';
+import type { LineVerdict } from '../match/fail2ban/line-matcher.ts';
+import type { ForeignFilter } from '../model/foreign-filter.ts';
 import { type LogPlace, readRegions } from '../receive/read-log.ts';
 import type { FilterTexts } from '../model/foreign-filter.ts';
 import { compileFilter } from '../rules/fail2ban/compile-filter.ts';
@@ -12,12 +12,15 @@ import { parseReference } from '../rules/fail2ban/filter-reference.ts';
 import { filterTexts, mistakeDiagnostics } from '../rules/fail2ban/filter-texts.ts';
 import { IniCache } from '../rules/fail2ban/layering.ts';
 import { diagnosticAt, Mistake } from '../rules/fail2ban/mistake.ts';
+import { foreignNeedles } from '../sieve/foreign-needles.ts';
+import { createSieve } from '../sieve/sieve.ts';
+import { ForeignRun } from './foreign-run.ts';
 import type { Report, Result } from './test-report.ts';
 
 /** A filter in fail2ban's dialect, ready to be run. */
 export interface ForeignTest {
   readonly name: string;
-  readonly texts: FilterTexts;
+  readonly filter: ForeignFilter;
 }
 
 /** Where `fail2ban:NAME` is looked for. */
@@ -38,8 +41,8 @@ export function openForeign(wanted: Foreign): ForeignTest | { readonly mistakes:
     ...(date === undefined ? {} : { datepattern: [date] }),
   };
   // Not the logs' clock: the years that a date may have are bounded by today (%ExY).
-  const { mistakes } = compileFilter(texts, Date.now());
-  if (mistakes.length === 0) return { name: read.name, texts };
+  const { filter, mistakes } = compileFilter(texts, Date.now());
+  if (filter !== undefined) return { name: read.name, filter };
   const inFile = read.filter === undefined ? [] : mistakeDiagnostics(read.filter, mistakes);
   const elsewhere = mistakes.slice(inFile.length).map(({ option, index, start, message, help }) => {
     const text =
@@ -55,7 +58,9 @@ export function openForeign(wanted: Foreign): ForeignTest | { readonly mistakes:
   return { mistakes: formatDiagnostics([...inFile, ...elsewhere.map(({ diagnostic }) => diagnostic)], sources) };
 }
 
-interface Read extends ForeignTest {
+interface Read {
+  readonly name: string;
+  readonly texts: FilterTexts;
   readonly filter: F2bFilter | undefined;
   readonly sources: ReadonlyMap<string, string>;
 }
@@ -91,72 +96,62 @@ function fileOf(spec: string): Read | { readonly mistakes: string } {
   }
 }
 
-/** CPU time for one line. Longer than the daemon gives: here nobody else waits, and a verdict that depends on the machine's speed helps nobody. */
-const deadlineMs = 1_000;
-/** Lines that wait for their verdict at most: reading is held up beyond. */
-const maxWaiting = 8_192;
+/** Room for what is read at once. Large, because the watch over the expressions is wound up for each piece. */
+const chunkBytes = 4 * 1024 * 1024;
 
 /**
- * Runs the lines of a log through the filter, in a thread that is stopped if an expression takes too long over a line.
+ * Runs the lines of a log through the filter. An expression that takes too long over a line is stopped.
  *
  * @param noDate the lines carry no date: they are of `nowMs`
  * @returns why the log could not be read to its end
  */
 export async function testForeign(
   place: LogPlace,
-  { name, texts }: ForeignTest,
+  { name, filter }: ForeignTest,
   { nowMs, noDate, report }: { readonly nowMs: number; readonly noDate: boolean; readonly report: Report },
 ): Promise<string | undefined> {
-  const stalled: number[] = [];
-  const guard = new FilterGuard([{ name, texts, timezone: 'local', compiledMs: Date.now() }], {
-    deadlineMs,
-    maxWaiting: Infinity,
-    maxWaitingLength: Infinity,
+  const needles = report.needsMissed ? undefined : foreignNeedles(filter);
+  const sieve = needles === undefined ? undefined : createSieve(needles, chunkBytes);
+  const run = new ForeignRun(filter, {
+    nowMs,
+    noDate,
+    sieve,
+    line: (number, text, verdict) =>
+      report.line(number, text, resultsOf(name, verdict), verdict?.kind === 'ignored' || verdict?.kind === 'waiting'),
+    passed: (lines) => report.passed(lines),
   });
-  const answers: Promise<void>[] = [];
-  let waiting = 0;
-  const take = (text: string, number: number, asked: Promise<GuardedVerdict>): void => {
-    waiting++;
-    const answered = asked.then((verdict) => {
-      waiting--;
-      if (verdict.kind === 'stalled' || verdict.kind === 'disabled') stalled.push(number);
-      report.line(number, text, resultsOf(name, verdict), verdict.kind === 'ignored' || verdict.kind === 'waiting');
-    });
-    answers.push(answered);
-  };
-  let next = 1;
-  const room = (): Promise<void> | undefined =>
-    waiting < maxWaiting ? undefined : Promise.all(answers.splice(0)).then(() => report.flush());
-  const why = await readRegions(place, {
-    region: (region) => {
-      next = splitRegion(region, next, (text, number) =>
-        take(text, number, noDate ? guard.feedDated(name, text, nowMs) : guard.feed(name, text, nowMs)),
-      );
-      return room();
+  const why = await readRegions(
+    place,
+    {
+      region: (region) => {
+        run.region(region);
+        return report.flush();
+      },
+      entry: ({ message, trusted, realtimeUs }) => {
+        const { appName: identifier, procId: pid, text: said, stamp } = message;
+        const text = journalLine({ hostname: trusted.get('_HOSTNAME'), identifier, pid, monotonicSeconds: undefined, message: said });
+        run.entry(text, stamp?.ms ?? realtimeUs / 1_000);
+        return report.flush();
+      },
     },
-    entry: ({ message, trusted, realtimeUs }) => {
-      const { appName: identifier, procId: pid, text: said, stamp } = message;
-      const text = journalLine({ hostname: trusted.get('_HOSTNAME'), identifier, pid, monotonicSeconds: undefined, message: said });
-      take(text, next++, guard.feedDated(name, text, stamp?.ms ?? realtimeUs / 1_000));
-      return room();
-    },
-  });
-  await Promise.all(answers);
-  const disabled = guard.isDisabled(name);
-  await guard.close();
-  if (stalled.length === 0) return why;
-  const lines = stalled.slice(0, 5).join(', ');
-  const stop = disabled
-    ? 'its expressions took too long three times, and the rest of the log was not looked at'
+    sieve === undefined ? {} : { chunk: sieve.input },
+  );
+  run.end();
+  const { stopped, givenUp } = run;
+  if (stopped.length === 0) return why;
+  const stop = givenUp
+    ? `its expressions took too long ${stopped.length} times, and the rest of the log was not looked at`
     : 'its expressions took too long';
-  return `${name}: ${stop}; lines ${lines}${stalled.length > 5 ? ', ...' : ''}`;
+  return `${name}: ${stop}; lines ${stopped.join(', ')}`;
 }
 
-function resultsOf(filter: string, verdict: GuardedVerdict): readonly Result[] {
-  if (verdict.kind !== 'failure') return [];
+function resultsOf(filter: string, verdict: LineVerdict | undefined): readonly Result[] {
+  if (verdict?.kind !== 'failure') return noResults;
   const { id, address, failRegex, timeMs, fields, users, attempts } = verdict;
   const captures = new Map<string, unknown>(fields);
   if (users.length > 0) captures.set('users', users);
   captures.set('attempts', attempts);
   return [{ filter, pattern: `failregex-${failRegex + 1}`, id, address, timeMs, captures, follows: false }];
 }
+
+const noResults: readonly Result[] = [];

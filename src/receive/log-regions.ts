@@ -55,20 +55,23 @@ export class LogRegions {
   }
 }
 
+/** @param start offset in the region where the line begins; `end`: behind its LF, or its end */
+export type TakeLine = (text: string, number: number, start: number, end: number) => void;
+
 /**
  * The lines of a region as text, without LF and CR LF; bytes that are not UTF-8 become U+FFFD; a line is cut at maxLineBytes.
  *
  * @param number of the first line, from 1
  * @returns the number of the line behind the region
  */
-export function splitRegion(region: Buffer, number: number, line: (text: string, number: number) => void): number {
+export function splitRegion(region: Buffer, number: number, line: TakeLine): number {
   let start = 0;
   let next = number;
   while (start < region.length) {
     const found = region.indexOf(lineFeed, start);
     const end = found === -1 ? region.length : found;
     const textEnd = end > start && region[end - 1] === 0x0d ? end - 1 : end;
-    line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next);
+    line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next, start, end + 1);
     next += 1;
     start = end + 1;
   }
@@ -76,7 +79,7 @@ export function splitRegion(region: Buffer, number: number, line: (text: string,
 }
 
 /** As splitRegion, but only of the lines that may matter a string is made; the others are counted. */
-export function siftRegion(region: Buffer, number: number, sieve: Sieve, line: (text: string, number: number) => void): number {
+export function siftRegion(region: Buffer, number: number, sieve: Sieve, line: TakeLine): number {
   let next = number;
   let at = 0;
   while (at < region.length) {
@@ -90,7 +93,7 @@ export function siftRegion(region: Buffer, number: number, sieve: Sieve, line: (
     const lineEnd = region.indexOf(lineFeed, found);
     const end = lineEnd === -1 ? region.length : lineEnd;
     const textEnd = end > start && region[end - 1] === 0x0d ? end - 1 : end;
-    line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next);
+    line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next, start, end + 1);
     next += 1;
     at = end + 1;
   }

@@ -36,6 +36,11 @@ export interface LineMatcherOptions {
   readonly connections?: ConnectionLimits;
   /** How much of a line is looked at, in UTF-16 code units. */
   readonly lineLength?: number;
+  /**
+   * For a caller that leaves lines out: the date of the last one with a date (see LineMatcher.dateOf) that it left out since the last call
+   * of `feed`, if any. Asked only for a line without a date.
+   */
+  readonly dateBefore?: () => number | undefined;
 }
 
 export interface LineMatcher {
@@ -47,6 +52,10 @@ export interface LineMatcher {
   readonly feed: (line: string, nowMs: number) => LineVerdict;
   /** A text that carries no date (see journalLine), and when it was written. */
   readonly feedDated: (text: string, timeMs: number) => LineVerdict;
+  /** What lines without a date behind this one would be given, ms since the epoch; undefined for a line without a date of its own. */
+  readonly dateOf: (line: string, nowMs: number) => number | undefined;
+  /** Takes back what the last call, which was broken off, kept of the line: it may be fed again, or not. */
+  readonly forgetLast: () => void;
   /** Connections forgotten for room so far. */
   readonly evicted: () => number;
 }
@@ -65,6 +74,8 @@ export function createLineMatcher(filter: ForeignFilter, options: LineMatcherOpt
   return {
     feed: (line, nowMs) => runner.feed(line, nowMs),
     feedDated: (text, timeMs) => runner.feedDated(text, timeMs),
+    dateOf: (line, nowMs) => runner.dateOf(line, nowMs),
+    forgetLast: () => runner.forgetLast(),
     evicted: () => runner.connections.evicted,
   };
 }
@@ -82,7 +93,9 @@ class LineRunner {
   private readonly lineLength: number;
   private readonly mayMatch: (text: string) => boolean;
   private readonly ignoreFirst: boolean;
+  private readonly dateBefore: () => number | undefined;
   private window: readonly WindowLine[] = [];
+  private windowBefore: readonly WindowLine[] = [];
   private lastDate: number | undefined;
 
   constructor(filter: ForeignFilter, options: LineMatcherOptions) {
@@ -91,6 +104,7 @@ class LineRunner {
     this.lineLength = options.lineLength ?? lineLength;
     this.connections = new Connections(options.connections ?? defaultConnectionLimits);
     this.mayMatch = literalGate(filter);
+    this.dateBefore = options.dateBefore ?? (() => undefined);
     // With few ignoreregexes it is cheaper to ask them first; they then see the whole text and not what the prefregex leaves of it.
     this.ignoreFirst = filter.ignoreRegexes.length > 0 && filter.ignoreRegexes.length < filter.failRegexes.length - 2;
   }
@@ -98,15 +112,31 @@ class LineRunner {
   feed(read: string, nowMs: number): LineVerdict {
     const whole = this.cut(read);
     const found = this.filter.dates.find(whole);
-    const recent = this.lastDate !== undefined && this.lastDate > nowMs - lastDateMs ? this.lastDate : undefined;
-    if (found === undefined) return this.find({ text: whole, whole }, recent, nowMs);
-    // The line says that it has no date.
-    if (found.start === found.end) return this.find({ text: whole, whole }, recent ?? nowMs, nowMs);
+    // The line has no date, or says that it has none.
+    if (found === undefined) return this.find({ text: whole, whole }, this.recentDate(nowMs), nowMs);
+    if (found.start === found.end) return this.find({ text: whole, whole }, this.recentDate(nowMs) ?? nowMs, nowMs);
     const text = whole.slice(0, found.start) + whole.slice(found.end);
     const timeMs = found.valueMs(nowMs, this.wallClock);
-    if (timeMs === undefined) return this.find({ text: recent === undefined ? text : whole, whole }, recent, nowMs);
+    if (timeMs === undefined) {
+      const recent = this.recentDate(nowMs);
+      return this.find({ text: recent === undefined ? text : whole, whole }, recent, nowMs);
+    }
     this.lastDate = timeMs;
     return this.find({ text, whole }, timeMs, nowMs);
+  }
+
+  dateOf(read: string, nowMs: number): number | undefined {
+    const found = this.filter.dates.find(this.cut(read));
+    return found === undefined || found.start === found.end ? undefined : found.valueMs(nowMs, this.wallClock);
+  }
+
+  forgetLast(): void {
+    this.window = this.windowBefore;
+  }
+
+  private recentDate(nowMs: number): number | undefined {
+    this.lastDate = this.dateBefore() ?? this.lastDate;
+    return this.lastDate !== undefined && this.lastDate > nowMs - lastDateMs ? this.lastDate : undefined;
   }
 
   feedDated(read: string, timeMs: number): LineVerdict {
@@ -123,6 +153,7 @@ class LineRunner {
   private find(line: WindowLine, timeMs: number | undefined, nowMs: number): LineVerdict {
     const { maxLines, prefRegex, failRegexes } = this.filter;
     if (maxLines === 1 && !this.mayMatch(line.text)) return nothing;
+    this.windowBefore = this.window;
     this.window = maxLines === 1 ? [line] : [...this.window, line].slice(-maxLines);
     const lines = this.window;
     let scope: Scope = { text: joinedText(lines), lines };

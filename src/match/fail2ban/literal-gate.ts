@@ -1,4 +1,5 @@
-import type { ForeignFilter, ForeignRegex, RequiredLiteral } from '../../model/foreign-filter.ts';
+import type { ForeignFilter, RequiredLiteral } from '../../model/foreign-filter.ts';
+import { anyOf, wholeLineLiterals } from '../../sieve/foreign-needles.ts';
 
 /**
  * A quick test for texts that no expression of the filter can match; true means "perhaps". Made of the literals that matches cannot do
@@ -8,40 +9,23 @@ export function literalGate({ failRegexes, prefRegex, maxLines }: ForeignFilter)
   // Literals of one match may lie in different lines then.
   if (maxLines > 1) return () => true;
   const first = prefRegex === undefined ? [] : prefRegex.literals;
-  const gates = [first, anyOf(failRegexes)].filter((literals) => literals.length > 0).map(literalTest);
-  const [one, other] = gates;
-  if (one === undefined) return () => true;
-  return other === undefined ? one : (text) => one(text) && other(text);
+  return allOf([first, anyOf(failRegexes)]);
 }
 
 /**
- * The same for whole lines, whose date is still in them: of a literal in which the date stood, one half is whole.
+ * The same for whole lines, whose date is still in them.
  *
  * It says nothing of dates. A line that it turns away is not seen by the filter, which then does not know that line's date: see
  * LineMatcher.feed for what becomes of lines without one.
  */
 export function lineGate(filter: ForeignFilter): (line: string) => boolean {
-  const halved = (regex: ForeignRegex): ForeignRegex => ({ ...regex, literals: regex.literals.flatMap(halvesOf) });
-  const { failRegexes, prefRegex } = filter;
-  return literalGate({
-    ...filter,
-    failRegexes: failRegexes.map(halved),
-    prefRegex: prefRegex === undefined ? undefined : halved(prefRegex),
-  });
+  return allOf(wholeLineLiterals(filter));
 }
 
-function halvesOf({ text, fold }: RequiredLiteral): readonly RequiredLiteral[] {
-  const chars = Array.from(text);
-  return [
-    { text: chars.slice(0, Math.ceil(chars.length / 2)).join(''), fold },
-    { text: chars.slice(Math.floor(chars.length / 2)).join(''), fold },
-  ];
-}
-
-/** Literals of which a text that one of these matches holds at least one; none if that cannot be said of one of them. */
-function anyOf(regexes: readonly ForeignRegex[]): readonly RequiredLiteral[] {
-  if (regexes.some(({ literals }) => literals.length === 0)) return [];
-  return regexes.flatMap(({ literals }) => literals);
+function allOf(sets: readonly (readonly RequiredLiteral[])[]): (text: string) => boolean {
+  const [one, other] = sets.filter((literals) => literals.length > 0).map(literalTest);
+  if (one === undefined) return () => true;
+  return other === undefined ? one : (text) => one(text) && other(text);
 }
 
 function literalTest(literals: readonly RequiredLiteral[]): (text: string) => boolean {

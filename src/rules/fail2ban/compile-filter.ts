@@ -82,6 +82,7 @@ function firstOf(finders: readonly DateFinder[]): DateFinder {
   const [only] = finders;
   if (only !== undefined && finders.length === 1) return only;
   return {
+    endsWord: finders.every(({ endsWord }) => endsWord),
     find: (line) => {
       for (const finder of finders) {
         const found = finder.find(line);

@@ -49,6 +49,8 @@ const defaults: readonly string[] = [
 export function dateFinder(patterns: readonly string[], settings: DateSettings): DateFinder {
   const templates = patterns.length === 0 ? allDefaults(settings) : patterns.flatMap((pattern) => templatesOf(pattern, settings));
   return {
+    // The default forms end in a digit or a letter, and their bounds ask for the end of a word there; "<...>" only fits at the line's beginning.
+    endsWord: patterns.every((pattern) => /^(?:\{DEFAULT\}|\{\^LN-BEG\})$/i.test(pattern)),
     find: (line): FoundDate | undefined => {
       for (const template of templates) {
         const found = template.find(line);

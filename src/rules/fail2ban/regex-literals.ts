@@ -11,14 +11,14 @@ const shortest = 3;
 interface Known {
   /** All of them, if they are few. */
   readonly exact: readonly RequiredLiteral[] | undefined;
-  /** Each of them holds one of these. */
+  /** Each of them holds one of these; or what stands beside them does, if `exact` is known too: a lookaround asked for it. */
   readonly required: readonly RequiredLiteral[] | undefined;
 }
 
 const unknown: Known = { exact: undefined, required: undefined };
 const nothing: Known = { exact: [{ text: '', fold: false }], required: undefined };
 
-/** Literals of which every match holds at least one; none if that cannot be said, or says too little. */
+/** Literals of which every text that matches holds at least one; none if that cannot be said, or says too little. */
 export function requiredLiterals(root: Node): readonly RequiredLiteral[] {
   const { exact, required } = knownOf(root);
   return better(useful(exact), required) ?? [];
@@ -33,8 +33,12 @@ function knownOf(node: Node): Known {
       return { exact, required: undefined };
     }
     case 'edge':
-    case 'look':
       return nothing;
+    case 'look': {
+      if (node.negated) return nothing;
+      const { exact, required } = knownOf(node.body);
+      return { exact: nothing.exact, required: better(useful(exact), required) };
+    }
     case 'group':
     case 'atomic':
       return knownOf(node.body);
@@ -63,7 +67,9 @@ function inSequence(parts: readonly Known[]): Known {
   let run: readonly RequiredLiteral[] | undefined = [{ text: '', fold: false }];
   let whole = true;
   let required: readonly RequiredLiteral[] | undefined;
+  let beside: readonly RequiredLiteral[] | undefined;
   for (const part of parts) {
+    if (part.exact !== undefined) beside = better(beside, part.required);
     const joined: readonly RequiredLiteral[] | undefined =
       run === undefined || part.exact === undefined ? undefined : product(run, part.exact);
     if (joined !== undefined) {
@@ -75,6 +81,8 @@ function inSequence(parts: readonly Known[]): Known {
     required = better(required, part.required);
     run = part.exact ?? [{ text: '', fold: false }];
   }
+  // A lookaround is there to narrow what stands at it: what it asks for is the rarer text.
+  if (beside !== undefined) return { exact: undefined, required: beside };
   if (whole) return { exact: run, required: undefined };
   return { exact: undefined, required: better(required, useful(run)) };
 }
