@@ -32,18 +32,27 @@ export const commands: readonly Command[] = [
   {
     name: 'run',
     group: 'work',
-    usage: '[-c FILE] [--observe]',
+    usage: '[-c FILE] [--observe] [--fail2ban DIR]',
     about: 'The daemon, in the foreground.',
     details: [
+      'With --fail2ban the enabled jails of that directory run too; without a configuration file, in place of the jails that are built in.',
       'Stopping it leaves the bans in force until they end by themselves. What removes them all: sluice unban --all --offline',
       'Exit: 78 if configuration or rules cannot be used.',
     ],
-    flags: [config, { name: 'observe', about: 'Decide, count and show, but touch nothing.' }],
+    flags: [
+      config,
+      { name: 'observe', about: 'Decide, count and show, but touch nothing.' },
+      {
+        name: 'fail2ban',
+        value: 'DIR',
+        about: "fail2ban's own configuration, such as /etc/fail2ban; in place of the one that the configuration names.",
+      },
+    ],
     operands: none,
     handlesInterrupt: true,
     run: async (given) => {
       const { run } = await import('../main.ts');
-      return run({ config: given.text('config'), observe: given.on('observe') });
+      return run({ config: given.text('config'), observe: given.on('observe'), fail2ban: given.text('fail2ban') });
     },
   },
   {
@@ -115,10 +124,17 @@ export const commands: readonly Command[] = [
   {
     name: 'status',
     group: 'look',
-    usage: '[JAIL] [--json]',
+    usage: '[JAIL] [--verbose] [--json]',
     about: 'What the daemon reads, what its jails did; or one jail and whom it holds.',
-    details: [],
-    flags: [json, socket],
+    details: [
+      'Of a jail it prints what "fail2ban-client status JAIL" prints, to the byte, so that scripts go on working. On a terminal its policy,\npatterns and latest bans follow. Bans of a jail that observes are not in the list of the banned.',
+      "  sluice status postfix-auth | grep 'Currently banned' | awk '{print $NF}'",
+    ],
+    flags: [
+      { name: 'verbose', short: 'v', about: 'Of a jail: policy, patterns and latest bans also where stdout is no terminal.' },
+      json,
+      socket,
+    ],
     operands: { min: 0, max: 1, missing: '' },
     run: async (given) => (await import('./look.ts')).status(given),
   },

@@ -1,6 +1,16 @@
 import { once } from 'node:events';
 import type { DaemonEvent } from '../control/event.ts';
-import type { BanList, ConfigInForce, Explanation, JailStatus, Pong, Status } from '../control/protocol.ts';
+import type { BanEntry } from '../control/ban-entry.ts';
+import type { ControlClient } from '../control/client.ts';
+import {
+  type BanList,
+  type ConfigInForce,
+  type Explanation,
+  type JailStatus,
+  type Pong,
+  RefusalError,
+  type Status,
+} from '../control/protocol.ts';
 import { printable } from '../diagnostic.ts';
 import { parseAddress } from '../model/address.ts';
 import type { Given } from './command.ts';
@@ -14,6 +24,7 @@ import { formatConfig } from './show-config.ts';
 import { formatEvent } from './show-events.ts';
 import { formatExplanation } from './show-explanation.ts';
 import { formatJail, formatStatus } from './show-status.ts';
+import { BannedList, jailTree } from './show-tree.ts';
 
 /** The commands that only look. Each returns the exit code. */
 
@@ -25,9 +36,34 @@ export async function status(given: Given): Promise<number> {
     return exit.ok;
   }
   const jail = await daemon.get<JailStatus>(`/v1/jails/${encodeURIComponent(name)}`);
-  const { bans } = await daemon.get<BanList>(`/v1/bans?jail=${encodeURIComponent(name)}`);
-  show(given, { ...jail, bans }, (found) => formatJail(found, found.bans, Date.now(), paintFor(process.stdout)));
+  const path = `/v1/bans?jail=${encodeURIComponent(name)}`;
+  if (given.on('json')) {
+    const { bans } = await daemon.get<BanList>(path);
+    printJson({ ...jail, bans });
+    return exit.ok;
+  }
+  const banned = await readBanned(daemon, path);
+  // Waiting here, a slow reader makes us hold no second copy of a long list.
+  for (const piece of jailTree(jail, banned)) if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+  // Scripts take the last line for the list of addresses, and any line with an address for one that is banned.
+  if (process.stdout.isTTY || given.on('verbose'))
+    process.stdout.write(`\n${formatJail(jail, banned.latest(), banned.total, Date.now(), paintFor(process.stdout))}`);
   return exit.ok;
+}
+
+/** How many bans people see whole. */
+const latestBans = 20;
+
+/** Reads a BanList ban by ban: parsed at once, 100,000 bans would take ten times their text. */
+async function readBanned(daemon: ControlClient, path: string): Promise<BannedList> {
+  const banned = new BannedList(latestBans);
+  let last = '';
+  for await (const line of daemon.lines(path)) {
+    last = line;
+    if (line.startsWith('{"jail":')) banned.add(JSON.parse(line.endsWith(',') ? line.slice(0, -1) : line) as BanEntry);
+  }
+  if (last !== ']}') throw new RefusalError('failed', `The daemon's answer to ${path} broke off.`);
+  return banned;
 }
 
 export async function list(given: Given): Promise<number> {

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly config: string | undefined;
   /** Decide, count, show, touch nothing, whatever the configuration says. */
   readonly observe: boolean;
+  /** A directory of fail2ban whose jails run too. */
+  readonly fail2ban: string | undefined;
 }
 
 export interface CheckOptions {

@@ -17,7 +17,7 @@ export function formatBans(bans: readonly BanEntry[], nowMs: number, paint: Pain
     { title: '' },
   ];
   const rows = bans
-    .toSorted((a, b) => compare(a.since, b.since))
+    .toSorted(bySince)
     .map(({ subject, jail, since, until, count, origin, observe }): readonly Cell[] => [
       formatSubject(subject),
       jail,
@@ -32,7 +32,7 @@ export function formatBans(bans: readonly BanEntry[], nowMs: number, paint: Pain
 }
 
 /** Instants are all UTC in one form, so they compare as text. */
-function compare(a: string, b: string): number {
+export function bySince({ since: a }: BanEntry, { since: b }: BanEntry): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }

@@ -5,9 +5,10 @@ import type { JailStatus, JailSummary, SourceStatus, Status } from '../control/p
 import { formatFor, formatLocal, formatRelative, formatSpan } from './moment.ts';
 import type { Paint } from './paint.ts';
 import { formatBans } from './show-bans.ts';
+import { formatJailList } from './show-tree.ts';
 import { type Cell, formatTable } from './table.ts';
 
-/** `sluice status`: is it well, what does it read, what do the jails do. */
+/** `sluice status`: is it well, what does it read, what do the jails do; at the end as fail2ban says it. */
 export function formatStatus(status: Status, nowMs: number, paint: Paint): string {
   const { mode, config } = status;
   const ready = status.ready ? paint('good', 'ready') : paint('bad', 'not ready');
@@ -25,7 +26,7 @@ export function formatStatus(status: Status, nowMs: number, paint: Paint): strin
       ? `${paint('bad', '! nothing is read: no source is configured')}\n`
       : formatSources(status.sources, nowMs, paint);
   const jails = status.jails.length === 0 ? `${paint('notable', '! no jails: nobody will be banned')}\n` : formatJails(status.jails, paint);
-  return `${head.join('\n')}\n\n${sources}\n${jails}`;
+  return `${head.join('\n')}\n\n${sources}\n${jails}\n${formatJailList(status.jails)}`;
 }
 
 function formatSources(sources: readonly SourceStatus[], nowMs: number, paint: Paint): string {
@@ -85,8 +86,12 @@ function stateOf({ disabled, observe }: JailSummary): Cell {
   return observe ? { text: 'observe: would be banned', tone: 'notable' } : '';
 }
 
-/** `sluice status JAIL`: what it catches, by which policy, and whom it holds. */
-export function formatJail(jail: JailStatus, bans: readonly BanEntry[], nowMs: number, paint: Paint): string {
+/**
+ * What `sluice status JAIL` says of a jail beyond fail2ban's tree: what it catches, by which policy, and the latest bans.
+ *
+ * @param bans the latest of `total`
+ */
+export function formatJail(jail: JailStatus, bans: readonly BanEntry[], total: number, nowMs: number, paint: Paint): string {
   const { bantime, prefix } = jail;
   const grows =
     bantime.factor === 1
@@ -98,7 +103,6 @@ export function formatJail(jail: JailStatus, bans: readonly BanEntry[], nowMs: n
     ['filters', jail.filters.join(', ')],
     ['policy', `${jail.maxretry} failures within ${formatDuration(jail.findtimeMs)}: banned ${formatFor(bantime.firstMs)}${grows}`],
     ['bans', `IPv4 /${prefix.ipv4}, IPv6 /${prefix.ipv6}, ports ${jail.ports}`],
-    ['reads', [...jail.journal.map((match) => `journal ${match}`), ...jail.files].join(', ') || '-'],
     ['matches', `${jail.matches}, of which ${jail.failures} counted as failures; ${jail.tracked} watched`],
     [
       'ignored',
@@ -106,7 +110,6 @@ export function formatJail(jail: JailStatus, bans: readonly BanEntry[], nowMs: n
         .map(([reason, count]) => `${reason} ${count}`)
         .join(', ') || '-',
     ],
-    ['banned', `${jail.bansNow} now, ${jail.bansTotal} since the start`],
   ];
   const head = [
     `jail ${paint('heading', printable(jail.name))}${stateText}${jail.from === null ? ' (built-in)' : ` (${printable(jail.from)})`}`,
@@ -117,7 +120,8 @@ export function formatJail(jail: JailStatus, bans: readonly BanEntry[], nowMs: n
     jail.patterns.map(({ filter, pattern, matches }) => [`${filter}/${pattern}`, String(matches)]),
     paint,
   );
-  const held = bans.length === 0 ? 'Nobody is banned by it now.\n' : formatBans(bans, nowMs, paint);
+  const all = total > bans.length ? `The latest ${bans.length} of ${total}; all: sluice list --jail ${printable(jail.name)}\n` : '';
+  const held = bans.length === 0 ? 'Nobody is banned by it now.\n' : `${formatBans(bans, nowMs, paint)}${all}`;
   return `${head.join('\n')}\n\n${jail.patterns.length === 0 ? '' : `${patterns}\n`}${held}`;
 }
 

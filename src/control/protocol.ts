@@ -14,7 +14,7 @@ import type { Target } from './target.ts';
  *     GET  /v1/ping                    Pong
  *     GET  /v1/status                  Status
  *     GET  /v1/jails/NAME              JailStatus
- *     GET  /v1/bans[?jail=NAME]        BanList, sent piece by piece
+ *     GET  /v1/bans[?jail=NAME]        BanList, sent piece by piece, each ban on a line of its own
  *     GET  /v1/explain?address=A       Explanation
  *     GET  /v1/events[?last=N][&follow=1]   one DaemonEvent a line
  *     GET  /v1/metrics                 text, the Prometheus format
@@ -79,6 +79,8 @@ export interface JailSummary {
   /** With `observe`: what would be banned. */
   readonly bansNow: number;
   readonly bansTotal: number;
+  /** Bans that were in force when the daemon started; they are not in `bansTotal`. */
+  readonly restored: number;
 }
 
 export interface JailStatus extends JailSummary {

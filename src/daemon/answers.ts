@@ -13,9 +13,17 @@ import type { Input, SourceState } from './sources.ts';
 
 /** What the control socket tells, made from what the parts know. */
 
+interface JailCount {
+  matches: number;
+  failures: number;
+  bans: number;
+  restored: number;
+  readonly ignored: Partial<Record<IgnoreReason, number>>;
+}
+
 /** Counted since the start, jail by jail, for people; Prometheus has the same numbers from the same events. */
 export class JailCounts {
-  readonly #jails = new Map<string, { matches: number; failures: number; bans: number; ignored: Partial<Record<IgnoreReason, number>> }>();
+  readonly #jails = new Map<string, JailCount>();
   /** By filter, then by pattern: a joined name would be a new string for each match. */
   readonly #patterns = new Map<string, Map<string, number>>();
 
@@ -47,10 +55,15 @@ export class JailCounts {
     if (decision.kind !== 'ban' || decision.ban.origin === 'jail') counts.matches++;
   }
 
-  of(jail: string) {
+  /** A ban came back from the store at start. */
+  restored(jail: string): void {
+    this.of(jail).restored++;
+  }
+
+  of(jail: string): JailCount {
     let counts = this.#jails.get(jail);
     if (counts === undefined) {
-      counts = { matches: 0, failures: 0, bans: 0, ignored: {} };
+      counts = { matches: 0, failures: 0, bans: 0, restored: 0, ignored: {} };
       this.#jails.set(jail, counts);
     }
     return counts;
@@ -62,9 +75,9 @@ export class JailCounts {
 }
 
 export function summaryOf(jail: Jail, decider: Decider, counts: JailCounts): JailSummary {
-  const { matches, failures, bans: bansTotal } = counts.of(jail.name);
+  const { matches, failures, bans: bansTotal, restored } = counts.of(jail.name);
   const { tracked, bans: bansNow } = decider.counts(jail.name);
-  return { name: jail.name, observe: jail.observe, disabled: null, matches, failures, tracked, bansNow, bansTotal };
+  return { name: jail.name, observe: jail.observe, disabled: null, matches, failures, tracked, bansNow, bansTotal, restored };
 }
 
 export function jailStatusOf(

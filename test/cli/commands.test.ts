@@ -13,6 +13,21 @@ import { runSluice } from './running-command.ts';
 
 const when = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0[12]:00 \([^)]+\)`;
 
+/** What `fail2ban-client status postfix-auth` would print of the sample. */
+const tree = [
+  'Status for the jail: postfix-auth',
+  '|- Filter',
+  '|  |- Currently failed:\t20',
+  '|  |- Total failed:\t149',
+  '|  |- File list:\t/var/log/mail.log',
+  '|  `- Journal matches:\t_SYSTEMD_UNIT=postfix.service',
+  '`- Actions',
+  '   |- Currently banned:\t1',
+  '   |- Total banned:\t13',
+  '   `- Banned IP list:\t203.0.113.9',
+  '',
+].join('\n');
+
 describe('looking', () => {
   test('status, with the daemon named by --socket or by $SLUICE_SOCKET', async (t) => {
     const { socketPath } = await serve(t, createSampleDaemon().api);
@@ -45,7 +60,13 @@ describe('looking', () => {
     const { socketPath } = await serve(t, createSampleDaemon().api);
     const { code, stdout } = await runSluice(['status', 'postfix-auth', '--socket', socketPath]);
     assert.equal(code, 0);
-    assert.match(stdout, /^jail postfix-auth \(/);
+    assert.equal(stdout, tree);
+  });
+
+  test('status JAIL --verbose adds what fail2ban does not tell', async (t) => {
+    const { socketPath } = await serve(t, createSampleDaemon().api);
+    const { stdout } = await runSluice(['status', '-v', 'postfix-auth', '--socket', socketPath]);
+    assert.ok(stdout.startsWith(`${tree}\njail postfix-auth (/etc/sluice/sluice.yaml:20)\n`), stdout);
     assert.match(stdout, /^203\.0\.113\.9 {2}postfix-auth {2}/m);
     assert.doesNotMatch(stdout, /2001:db8/);
   });

@@ -16,9 +16,14 @@ process.env['TZ'] = 'Europe/Berlin';
 
 const minutesFromNow = (minutes: number): string => new Date(sampleNowMs + minutes * 60_000).toISOString();
 
-/** Written with a margin, so that it stands in the file as on the screen. */
+/** Written with a margin, so that it stands in the file as on the screen, tabs apart. */
 function text(strings: TemplateStringsArray): string {
-  return (strings.raw[0] ?? '').replace(/^\n/, '').replaceAll(/^ {4}/gm, '').replace(/ *$/, '');
+  return (strings.raw[0] ?? '')
+    .replace(/^\n/, '')
+    .replaceAll(/^ {4}/gm, '')
+    .replace(/ *$/, '')
+    .replaceAll('\\`', '`')
+    .replaceAll('\\t', '\t');
 }
 
 describe('status', () => {
@@ -38,6 +43,10 @@ describe('status', () => {
     postfix-auth        2    12       140      151       20
     postfix-noise       0     0         9        9        4  observe: would be banned
     old                 0     0         0        0        0  DISABLED: its filter is broken
+
+    Status
+    |- Number of jail:\t2
+    \`- Jail list:\tpostfix-auth, postfix-noise
     `,
     );
   });
@@ -63,33 +72,36 @@ describe('status', () => {
     ! nothing is read: no source is configured
 
     ! no jails: nobody will be banned
+
+    Status
+    |- Number of jail:\t0
+    \`- Jail list:\t
     `,
     );
   });
 
-  test('of a jail tells filters, policy, counts and whom it holds', () => {
+  test('of a jail tells filters, policy, counts and the latest whom it holds', () => {
     assert.equal(
-      formatJail(sampleJail, [sampleBan], sampleNowMs, unpainted),
+      formatJail(sampleJail, [sampleBan], 103, sampleNowMs, unpainted),
       text`
     jail postfix-auth (/etc/sluice/sluice.yaml:20)
       filters  postfix/sasl-failed
       policy   5 failures within 30m: banned for 1h, then x2 for each return within 4w, at most 4w
       bans     IPv4 /32, IPv6 /64, ports tcp 25, 465, 587
-      reads    journal _SYSTEMD_UNIT=postfix.service, /var/log/mail.log
       matches  151, of which 140 counted as failures; 20 watched
       ignored  protected 2, banned 9
-      banned   2 now, 12 since the start
 
     PATTERN              MATCHES
     postfix/sasl-failed      151
 
     ADDRESS      JAIL          SINCE                       UNTIL                         LEFT  COUNT  ORIGIN
     203.0.113.9  postfix-auth  2026-11-22 20:20:06 +01:00  2026-11-22 21:20:06 +01:00  42 min      2  jail
+    The latest 1 of 103; all: sluice list --jail postfix-auth
     `,
     );
   });
 
-  test('of a jail that is by itself: observe, permanent, nothing read, nobody held', () => {
+  test('of a jail that is by itself: observe, permanent, nobody held', () => {
     const quiet = {
       ...sampleJail,
       observe: true,
@@ -101,16 +113,14 @@ describe('status', () => {
       files: [],
     };
     assert.equal(
-      formatJail(quiet, [], sampleNowMs, unpainted),
+      formatJail(quiet, [], 0, sampleNowMs, unpainted),
       text`
     jail postfix-auth, observe: would be banned (built-in)
       filters  postfix/sasl-failed
       policy   5 failures within 30m: banned for ever
       bans     IPv4 /32, IPv6 /64, ports tcp 25, 465, 587
-      reads    -
       matches  151, of which 140 counted as failures; 20 watched
       ignored  -
-      banned   2 now, 12 since the start
 
     Nobody is banned by it now.
     `,

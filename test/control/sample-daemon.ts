@@ -30,6 +30,7 @@ export const sampleJail: JailStatus = {
   tracked: 20,
   bansNow: 2,
   bansTotal: 12,
+  restored: 1,
   from: '/etc/sluice/sluice.yaml:20',
   filters: ['postfix/sasl-failed'],
   maxretry: 5,
@@ -79,8 +80,18 @@ export const sampleStatus: Status = {
   ],
   jails: [
     sampleJail,
-    { name: 'postfix-noise', observe: true, disabled: null, matches: 9, failures: 9, tracked: 4, bansNow: 0, bansTotal: 0 },
-    { name: 'old', observe: false, disabled: 'its filter is broken', matches: 0, failures: 0, tracked: 0, bansNow: 0, bansTotal: 0 },
+    { name: 'postfix-noise', observe: true, disabled: null, matches: 9, failures: 9, tracked: 4, bansNow: 0, bansTotal: 0, restored: 0 },
+    {
+      name: 'old',
+      observe: false,
+      disabled: 'its filter is broken',
+      matches: 0,
+      failures: 0,
+      tracked: 0,
+      bansNow: 0,
+      bansTotal: 0,
+      restored: 0,
+    },
   ],
 };
 
