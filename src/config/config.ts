@@ -1,5 +1,7 @@
 import type { Prefix } from '../model/address.ts';
 import type { Jail } from '../model/decision.ts';
+import type { Increment } from '../model/foreign-dialect.ts';
+import type { ForeignJail } from '../model/foreign-jail.ts';
 import type { FileSettings, JournalSettings, SyslogSettings } from '../model/source.ts';
 
 /** Where a value was written. Lines and columns count from 1. */
@@ -41,6 +43,12 @@ export interface Limits {
 
 export type Bantime = Jail['bantime'];
 
+/** A jail with `fail2ban:`. */
+export interface WrittenForeignJail extends ForeignJail {
+  /** What `jail.bantime` was made of. */
+  readonly increment: Increment | undefined;
+}
+
 /** The configuration in force: every default filled in, every reference resolved, nothing left to check. Durations in ms. */
 export interface Config {
   readonly sources: {
@@ -73,8 +81,10 @@ export interface Config {
     readonly bantime: Bantime;
     readonly prefix: Jail['prefix'];
   };
-  /** The enabled jails, in the order of the files. At least one. */
+  /** The enabled jails, in the order of the files. At least one, here or in `foreignJails`, unless fail2ban's own are read. */
   readonly jails: readonly Jail[];
+  /** Enabled jails in fail2ban's dialect, from this configuration. None of them is in `jails`. */
+  readonly foreignJails: readonly WrittenForeignJail[];
   /** The directory of fail2ban whose enabled jails run beside these; undefined: none. */
   readonly fail2ban: string | undefined;
   readonly limits: Limits;

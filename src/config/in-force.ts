@@ -1,7 +1,8 @@
 import { exactDuration } from '../duration.ts';
 import { formatSubject } from '../model/address.ts';
 import type { Ports } from '../model/filter.ts';
-import type { Bantime, Begin, Config } from './config.ts';
+import type { ForeignIgnoreEntry } from '../model/foreign-jail.ts';
+import type { Bantime, Begin, Config, WrittenForeignJail } from './config.ts';
 import { formatListen, formatSyslogListen } from './listen.ts';
 import type { Written } from './parse.ts';
 import { formatSize } from './size.ts';
@@ -70,6 +71,8 @@ export function configInForce(config: Config, written: Written): readonly Config
     put(at('observe'), jail.observe);
   }
   put(['fail2ban', 'path'], config.fail2ban, ['fail2ban']);
+  for (const jail of config.foreignJails) putForeign(jail, { put, putList, putBantime });
+  put(['fail2ban', 'path'], config.fail2ban);
   put(['limits', 'message'], formatSize(config.limits.messageBytes));
   put(['limits', 'connections'], config.limits.connections);
   put(['limits', 'subjects'], config.limits.subjects);
@@ -117,12 +120,76 @@ function putSources(sources: Config['sources'], put: Put, putList: PutList): voi
   put(['sources', 'max_skew'], exactDuration(sources.maxSkewMs));
 }
 
-/** Neighbouring ports as one range: a list may hold all 65,535. */
-function putPorts(path: Path, ports: Ports, put: Put, putList: PutList): void {
-  if (ports.kind === 'all') {
-    put(path, 'all');
-    return;
+type PutBantime = (path: Path, bantime: Bantime) => void;
+
+function putForeign(
+  { jail, texts, reading, ignore, readsBans, increment }: WrittenForeignJail,
+  { put, putList, putBantime }: { readonly put: Put; readonly putList: PutList; readonly putBantime: PutBantime },
+): void {
+  const at = (...keys: Path): Path => ['jails', jail.name, ...keys];
+  const its = (...keys: Path): Path => at('fail2ban', ...keys);
+  put(its('prefregex'), texts.prefregex);
+  putList(its('failregex'), texts.failregex);
+  putList(its('ignoreregex'), texts.ignoreregex);
+  putList(its('datepattern'), texts.datepattern);
+  put(its('maxlines'), texts.maxlines);
+  if (reading.kind === 'journal') {
+    if (reading.matches.length === 0) put(its('journal'), []);
+    for (const [index, group] of reading.matches.entries()) putList(its('journal', index), group);
+    put(its('journal_directory'), reading.directory);
+    put(its('journal_namespace'), reading.namespace);
+  } else {
+    for (const [index, { pattern, from }] of reading.paths.entries()) {
+      put(its('files', index, 'path'), pattern, its('files', index));
+      put(its('files', index, 'from'), from);
+    }
+    put(its('encoding'), reading.encoding);
   }
+  put(its('bans'), readsBans);
+  put(its('timezone'), texts.logtimezone);
+  put(its('usedns'), texts.usedns);
+  putList(its('ignore'), ignore.entries.map(ignoreText));
+  if (increment !== undefined) {
+    put(its('increment', 'factor'), increment.factor);
+    put(its('increment', 'formula'), increment.formula);
+    putList(its('increment', 'multipliers'), increment.multipliers);
+    put(its('increment', 'max'), exactDuration(increment.maxMs));
+    put(its('increment', 'random'), increment.randomMs === 0 ? undefined : exactDuration(increment.randomMs));
+    put(its('increment', 'overall'), increment.overall);
+    put(its('increment', 'remember'), exactDuration(increment.rememberMs));
+  }
+  put(at('maxretry'), jail.maxretry, ['defaults', 'maxretry']);
+  put(at('findtime'), exactDuration(jail.findtimeMs), ['defaults', 'findtime']);
+  // What grows by `increment`, or not at all, is written as the first length alone.
+  if (increment === undefined && jail.bantime.factor !== 1) putBantime(at('bantime'), jail.bantime);
+  else put(at('bantime'), exactDuration(jail.bantime.firstMs), ['defaults', 'bantime']);
+  putPorts(at('ports'), jail.ports, put, putList);
+  put(at('prefix', 'ipv4'), jail.prefix.ipv4);
+  put(at('prefix', 'ipv6'), jail.prefix.ipv6);
+  put(at('observe'), jail.observe);
+}
+
+/** As it is written at `ignore`. */
+export function ignoreText(entry: ForeignIgnoreEntry): string {
+  switch (entry.kind) {
+    case 'network':
+      return formatSubject(entry.prefix);
+    case 'name':
+      return entry.written;
+    case 'file':
+      return `file:${entry.path}`;
+  }
+}
+
+function putPorts(path: Path, ports: Ports, put: Put, putList: PutList): void {
+  const texts = portTexts(ports);
+  if (texts === 'all') put(path, texts);
+  else putList(path, texts);
+}
+
+/** As it is written at `ports`. Neighbouring ports as one range: a list may hold all 65,535. */
+export function portTexts(ports: Ports): 'all' | readonly (string | number)[] {
+  if (ports.kind === 'all') return 'all';
   const runs: { first: number; last: number }[] = [];
   for (const port of ports.ports) {
     const run = runs.at(-1);
@@ -130,11 +197,10 @@ function putPorts(path: Path, ports: Ports, put: Put, putList: PutList): void {
     else runs.push({ first: port, last: port });
   }
   const protocols = ports.protocol === 'both' ? ['tcp', 'udp'] : [ports.protocol];
-  const texts = runs.flatMap(({ first, last }) => {
+  return runs.flatMap(({ first, last }) => {
     const range = first === last ? String(first) : `${first}-${last}`;
     return protocols.map((protocol) => (protocol === 'tcp' ? (first === last ? first : range) : `${range}/${protocol}`));
   });
-  putList(path, texts);
 }
 
 function placeOf(written: Written, paths: readonly Path[]): string | null {

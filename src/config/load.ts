@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync 
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Diagnostic } from '../diagnostic.ts';
+import type { ForeignDialect } from '../model/foreign-dialect.ts';
 import { type Machine, machineLayer } from './built-in.ts';
 import { type ConfigContext, type ConfigReading, parseConfig } from './parse.ts';
 import { wholeFile } from './part.ts';
@@ -20,6 +21,7 @@ export interface KnownRules {
   readonly filters: readonly KnownFilter[];
   /** Names of filters whose file has mistakes of its own. */
   readonly brokenFilters: readonly string[];
+  readonly dialect: ForeignDialect;
 }
 
 export interface LoadedConfig {
@@ -74,11 +76,12 @@ function finish(path: string | undefined, read: readonly (SourceFile | Diagnosti
   return { reading: { ...reading, warnings: [...unread, ...reading.warnings] }, path, texts };
 }
 
-function context({ filters, brokenFilters }: KnownRules): ConfigContext {
+function context({ filters, brokenFilters, dialect }: KnownRules): ConfigContext {
   const [, syslogUid] = /^syslog:[^:]*:(\d+):/m.exec(readOptional('/etc/passwd')) ?? [];
   return {
     filters,
     brokenFilters,
+    dialect,
     services: readOptional('/etc/services'),
     syslogUid: syslogUid === undefined ? undefined : Number(syslogUid),
     uid: process.getuid?.() ?? 0,

@@ -70,7 +70,7 @@ export function parseConfig(files: readonly SourceFile[], context: ConfigContext
 function resolve(parts: Parts, context: ConfigContext): Config | undefined {
   const { entries } = schema;
   const defaults = resolveDefaults(parts);
-  const jails = resolveJails(parts, defaults ?? builtInDefaults, context);
+  const { jails, foreignJails } = resolveJails(parts, defaults ?? builtInDefaults, context);
   const sources = resolveSources(parts, { from: lookBack(jails), syslogUid: context.syslogUid });
   const enforce = parts.take(entries.enforce, ['enforce']);
   const metrics = parts.take(entries.metrics, ['metrics']);
@@ -92,6 +92,7 @@ function resolve(parts: Parts, context: ConfigContext): Config | undefined {
     allowlist,
     defaults,
     jails,
+    foreignJails,
     fail2ban: fail2ban?.path,
     limits: {
       messageBytes: limits.message,

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Place } from './config.ts';
 import type { Shaped } from './shape.ts';
 import { pathKey, type Report } from './shape.ts';
 import { keyAt, type Path, plainValue, type Span, type Tree, treeAt } from './tree.ts';
@@ -12,7 +13,11 @@ export interface Parts {
   readonly guessed: (path: Path) => boolean;
   /** Reports a mistake at the value at the path; where nothing is written, at what would hold it. */
   readonly mistake: (path: Path, message: string, help?: string) => void;
+  /** Reports a mistake in a part of the text at the path, by offsets in its value. */
+  readonly mistakeWithin: (path: Path, part: { readonly start: number; readonly end: number }, message: string, help?: string) => void;
   readonly warning: (path: Path, message: string, help?: string) => void;
+  /** Where the key at the path stands, or else its value. */
+  readonly placeOf: (path: Path) => Place;
 }
 
 export function partsOf({ tree, guessed }: Shaped, mistake: Report, warning: Report): Parts {
@@ -38,7 +43,15 @@ export function partsOf({ tree, guessed }: Shaped, mistake: Report, warning: Rep
     treeAt: (path) => treeAt(tree, path),
     guessed: (path) => guessed.has(pathKey(path)),
     mistake: (path, message, help) => mistake(spanAt(tree, path), message, help),
+    mistakeWithin: (path, { start, end }, message, help) => {
+      const found = treeAt(tree, path);
+      mistake(found?.kind === 'scalar' ? (found.part?.(start, end) ?? found.span) : spanAt(tree, path), message, help);
+    },
     warning: (path, message, help) => warning(spanAt(tree, path), message, help),
+    placeOf: (path) => {
+      const { file, line, column } = spanAt(tree, path);
+      return { file, line, column };
+    },
   };
 }
 

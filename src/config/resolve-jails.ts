@@ -1,9 +1,11 @@
 import type { Jail } from '../model/decision.ts';
 import type { Filter, Ports } from '../model/filter.ts';
+import type { ForeignDialect } from '../model/foreign-dialect.ts';
 import { parsePorts } from '../model/ports.ts';
 import { didYouMean } from '../model/spelling.ts';
-import type { Bantime, Config } from './config.ts';
+import type { Bantime, Config, WrittenForeignJail } from './config.ts';
 import type { Parts } from './part.ts';
+import { resolveForeign } from './resolve-foreign-jail.ts';
 import { jail as jailSchema, schema } from './schema.ts';
 import type { Path } from './tree.ts';
 
@@ -16,9 +18,10 @@ export interface JailContext {
   readonly brokenFilters: readonly string[];
   /** Text of /etc/services. */
   readonly services: string;
+  readonly dialect: ForeignDialect;
 }
 
-const jailName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+export const jailName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /** `sluice ban` without `--jail` has this one. */
 export const manualJail = 'manual';
@@ -31,10 +34,15 @@ export function resolveDefaults(parts: Parts): Config['defaults'] | undefined {
 }
 
 /** @returns the enabled jails, in the order of the files; those with a mistake are missing, and it has been reported */
-export function resolveJails(parts: Parts, defaults: Config['defaults'], context: JailContext): readonly Jail[] {
+export function resolveJails(
+  parts: Parts,
+  defaults: Config['defaults'],
+  context: JailContext,
+): { readonly jails: readonly Jail[]; readonly foreignJails: readonly WrittenForeignJail[] } {
   const tree = parts.treeAt(['jails']);
   const names = tree?.kind === 'map' ? [...tree.entries.keys()] : [];
   const jails: Jail[] = [];
+  const foreignJails: WrittenForeignJail[] = [];
   let disabled = 0;
   for (const name of names) {
     const path = ['jails', name];
@@ -43,13 +51,22 @@ export function resolveJails(parts: Parts, defaults: Config['defaults'], context
     } else if (name === manualJail) {
       parts.mistake(path, `the jail "${manualJail}" exists already: it holds what "sluice ban" bans`, 'take another name');
     }
+    const isForeign = choosesFilter(parts, path);
     // Taken apart, so that a mistake elsewhere in the jail does not hide an unknown filter.
     const filters = resolveFilters(parts, path, context);
-    const ports = resolvePorts(parts, path, filters ?? [], context);
+    const ports = resolvePorts(parts, path, isForeign ? undefined : (filters ?? []), context);
     const read = parts.take(jailSchema, path);
     if (read === undefined) continue;
     const bantime = read.bantime === undefined ? defaults.bantime : resolveBantime(parts, [...path, 'bantime'], read.bantime);
     if (!read.enabled) disabled++;
+    if (isForeign && read.fail2ban !== undefined) {
+      const { maxretry = defaults.maxretry, findtime: findtimeMs = defaults.findtimeMs, prefix = {}, observe } = read;
+      const policy =
+        bantime === undefined || ports === undefined ? undefined : { name, maxretry, findtimeMs, bantime, prefix, ports, observe };
+      const foreign = resolveForeign(parts, path, { written: read.fail2ban, policy, dialect: context.dialect });
+      if (read.enabled && foreign !== undefined) foreignJails.push(foreign);
+      continue;
+    }
     if (!read.enabled || filters === undefined || ports === undefined || bantime === undefined) continue;
     jails.push({
       name,
@@ -72,7 +89,17 @@ export function resolveJails(parts: Parts, defaults: Config['defaults'], context
         : 'to decide and touch nothing, write "enforce: { mode: observe }"';
     parts.mistake(['jails'], what, help);
   }
-  return jails;
+  return { jails, foreignJails };
+}
+
+/** @returns whether the jail is in fail2ban's dialect; that it has neither kind of filter, or both, is reported */
+function choosesFilter(parts: Parts, path: Path): boolean {
+  const native = parts.treeAt([...path, 'filters']) !== undefined;
+  const foreign = parts.treeAt([...path, 'fail2ban']) !== undefined;
+  const guessed = parts.guessed([...path, 'filters']) || parts.guessed([...path, 'fail2ban']);
+  if (native && foreign) parts.mistake([...path, 'fail2ban'], 'a jail has "filters" or "fail2ban", not both', 'make it two jails');
+  else if (!native && !foreign && !guessed) parts.mistake(path, `"filters" is missing in ${path.join('.')}`);
+  return foreign && !native;
 }
 
 type WrittenBantime = number | { readonly first: number; readonly factor: number; readonly max: number; readonly forget: number };
@@ -126,9 +153,19 @@ function resolveFilters(parts: Parts, path: Path, { filters, brokenFilters }: Ja
   return sound ? references : undefined;
 }
 
-function resolvePorts(parts: Parts, path: Path, filters: readonly string[], context: JailContext): Ports | undefined {
+/** @param filters whose ports are the default; undefined: there is none */
+function resolvePorts(parts: Parts, path: Path, filters: readonly string[] | undefined, context: JailContext): Ports | undefined {
   const portsPath = [...path, 'ports'];
-  if (parts.treeAt(portsPath) === undefined) return defaultPorts(filters, context.filters);
+  if (parts.treeAt(portsPath) === undefined) {
+    if (filters !== undefined) return defaultPorts(filters, context.filters);
+    if (!parts.guessed(portsPath))
+      parts.mistake(
+        path,
+        `"ports" is missing in ${path.join('.')}: fail2ban's filters do not say what to close`,
+        'such as ports: [ssh], or ports: all',
+      );
+    return undefined;
+  }
   const ports = parts.take(jailSchema.entries.ports, portsPath);
   if (ports === undefined) return undefined;
   const parsed = parsePorts(ports, context.services);

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { Listen } from './config.ts';
 import { parseListen } from './listen.ts';
 import { day, KiB, list, MiB, means, minute, second, section, week } from './schema-parts.ts';
+import { foreign } from './schema-fail2ban.ts';
 import { sources } from './schema-sources.ts';
 import { absolutePath, choice, decimal, duration, flag, network, type Read, shown, size, text, whole, word } from './values.ts';
 
@@ -54,20 +55,30 @@ const defaults = section({
 export const filterReference = /^[a-zA-Z0-9][\w.-]*(?:\/[a-zA-Z0-9][\w.-]*)?$/;
 
 export const jail = section({
-  filters: means(
-    'What counts as a failure: `FILTER` for all its patterns, or `FILTER/PATTERN`. The filters are the files in `rules/` and /etc/sluice/rules.d/.',
-    list(
-      word('a filter', filterReference, 'NAME or NAME/PATTERN, such as postfix/relay-denied', (written) =>
-        /\.(?:conf|local)\b|^fail2ban:/.test(written) ? "; a jail in fail2ban's own words has `fail2ban:` in place of `filters:`" : '',
+  filters: v.optional(
+    means(
+      'What counts as a failure: `FILTER` for all its patterns, or `FILTER/PATTERN`. The filters are the files in `rules/` and /etc/sluice/rules.d/. A jail has this or `fail2ban`.',
+      list(
+        word('a filter', filterReference, 'NAME or NAME/PATTERN, such as postfix/relay-denied', (written) =>
+          /\.(?:conf|local)\b|^fail2ban:/.test(written)
+            ? "; a jail in fail2ban's own words has `fail2ban:` in place of `filters:`, and `sluice import fail2ban` writes it"
+            : '',
+        ),
       ),
     ),
   ),
+  fail2ban: v.optional(
+    means(
+      "Instead of `filters`: expressions in fail2ban's dialect, and the logs they are for. `sluice import fail2ban` writes such jails. Without `prefix` such a jail bans single addresses, as fail2ban does.",
+      foreign,
+    ),
+  ),
   maxretry: v.optional(means('Failures within findtime that lead to a ban. Unset: as in `defaults`.', maxretry())),
-  findtime: v.optional(means('How long a failure counts. Unset: as in `defaults`.', findtime())),
+  findtime: v.optional(means('How long a failure counts. Unset: as in `defaults`.', duration(second, 52 * week))),
   bantime: v.optional(means('How long a ban lasts. Unset: as in `defaults`.', bantime())),
   ports: v.optional(
     means(
-      'What is closed to whom is banned: `all`, or a list of names, numbers and ranges (`smtp`, `587`, `40000-40100`, `53/udp`). Unset: the ports of its filters.',
+      'What is closed to whom is banned: `all`, or a list of names, numbers and ranges (`smtp`, `587`, `40000-40100`, `53/udp`). Unset: the ports of its filters; a jail with `fail2ban` must say.',
       v.union([
         v.literal(
           'all',

@@ -33,8 +33,8 @@ const known: ReadonlyMap<string, string> = new Map([
   ['logpath', 'sources.files[].path'],
   ['backend', 'sources.own'],
   ['dbfile', 'state.path'],
-  ['failregex', 'a pattern in /etc/sluice/rules.d/NAME.yaml'],
-  ['ignoreregex', '"except" in /etc/sluice/rules.d/NAME.yaml'],
+  ['failregex', 'a pattern in /etc/sluice/rules.d/NAME.yaml, or "fail2ban: { failregex: [...] }" in a jail'],
+  ['ignoreregex', '"except" in /etc/sluice/rules.d/NAME.yaml, or "fail2ban: { ignoreregex: [...] }" in a jail'],
   ['action', 'enforce.mode'],
   ['banaction', 'enforce.mode'],
   ['dry_run', 'observe: true'],
@@ -146,8 +146,8 @@ function homes(): ReadonlyMap<string, string> {
 function collectHomes(schema: v.GenericSchema, place: string, found: Map<string, string>): void {
   const { entries, item, value, options } = shapeOf(schema);
   for (const [name, below] of Object.entries(entries ?? {})) {
-    // Jails come behind the defaults and take their keys over: that is where most people look for them.
-    found.set(name, place === '' ? 'the outermost mapping' : place);
+    // Jails come behind the defaults and take their keys over: that is where most people look for them. Not so what is for imported jails.
+    if (!place.startsWith('jails.NAME.fail2ban') || !found.has(name)) found.set(name, place === '' ? 'the outermost mapping' : place);
     collectHomes(below, place === '' ? name : `${place}.${name}`, found);
   }
   if (item !== undefined) collectHomes(item, `${place}[]`, found);

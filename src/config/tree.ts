@@ -1,5 +1,6 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Diagnostic } from '../diagnostic.ts';
+import { type ScalarStyle, scalarOffsets } from '../model/scalar-offsets.ts';
 import type { Place } from './config.ts';
 import { explainYaml } from './yaml-mistakes.ts';
 
@@ -13,6 +14,8 @@ export interface ScalarTree {
   readonly kind: 'scalar';
   readonly span: Span;
   readonly value: string | number | boolean | null;
+  /** Where a part of a text was written, by offsets in `value`: quotes and escapes lie between. Of texts alone. */
+  readonly part?: (start: number, end: number) => Span;
 }
 
 export interface ListTree {
@@ -48,6 +51,21 @@ const maxAliasedValues = 10_000;
 
 /** Mistakes in the YAML itself that are shown of one file; each tends to cause others. */
 const maxSyntaxMistakes = 20;
+
+/** What of the library's scalars is looked at. */
+interface ScalarNode {
+  readonly value: unknown;
+  readonly source?: string;
+  readonly type?: string;
+  readonly range?: readonly [number, number, number] | null | undefined;
+}
+
+const styles: Readonly<Record<string, ScalarStyle>> = {
+  QUOTE_SINGLE: 'single',
+  QUOTE_DOUBLE: 'double',
+  BLOCK_LITERAL: 'block',
+  BLOCK_FOLDED: 'block',
+};
 
 /** The library calls itself for each level of nesting. @returns undefined where the stack does not suffice */
 function parsed<T>(parse: () => T): T | undefined {
@@ -137,7 +155,16 @@ export function parseTree(
 
   const rangeOf = (range: readonly [number, number, number] | null | undefined) => (range ? spanOf(range[0], range[1]) : undefined);
 
-  const scalar = (node: { readonly value: unknown; readonly source?: string; readonly type?: string }, span: Span) => {
+  const partOf =
+    ({ range, type = '' }: Pick<ScalarNode, 'range' | 'type'>, value: string, span: Span) =>
+    (start: number, end: number): Span => {
+      if (!range) return span;
+      const offsets = scalarOffsets(file.text.slice(range[0], range[1]), value, styles[type] ?? 'plain');
+      const from = range[0] + (offsets[start] ?? 0);
+      return spanOf(from, Math.max(from + 1, range[0] + (offsets[end] ?? 0)));
+    };
+
+  const scalar = (node: ScalarNode, span: Span) => {
     const { value, source = '' } = node;
     if (typeof value === 'number' && /^[-+]?0\d/.test(source)) {
       const decimal = String(value);
@@ -147,7 +174,8 @@ export function parseTree(
         `write ${decimal}, or "${source}" in quotes if it is a text`,
       );
     }
-    const plain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
+    if (typeof value === 'string') return { tree: { kind: 'scalar', span, value, part: partOf(node, value, span) } as const, size: 1 };
+    const plain = typeof value === 'number' || typeof value === 'boolean' ? value : null;
     return { tree: { kind: 'scalar', span, value: plain } as const, size: 1 };
   };
 

@@ -43,7 +43,7 @@ test('the JSON Schema refuses unknown keys and names those that must be there', 
     return value;
   };
   assert.equal(at('additionalProperties'), false);
-  assert.deepEqual(at('properties', 'jails', 'additionalProperties', 'required'), ['filters']);
+  assert.deepEqual(at('properties', 'jails', 'additionalProperties', 'properties', 'fail2ban', 'required'), ['failregex']);
   assert.equal(at('properties', 'defaults', 'properties', 'maxretry', 'maximum'), 1000);
   assert.equal(at('properties', 'defaults', 'properties', 'findtime', 'pattern'), '^(?:\\d{1,9}(?:ms|[smhdw]))+$');
 });

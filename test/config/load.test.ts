@@ -6,9 +6,9 @@ import { after, describe, test } from 'node:test';
 import { machineNotes } from '../../src/config/built-in.ts';
 import { type LoadedConfig, loadBuiltIn, loadConfig } from '../../src/config/load.ts';
 import { formatDiagnostics } from '../../src/diagnostic.ts';
-import { filters, oneJail } from './sample.ts';
+import { filters, oneJail, root } from './sample.ts';
 
-const rules = { filters, brokenFilters: [] };
+const rules = { filters, brokenFilters: [], dialect: root.dialect };
 const directory = mkdtempSync(join(tmpdir(), 'sluice-config-'));
 after(() => rmSync(directory, { recursive: true }));
 
@@ -128,7 +128,7 @@ describe('a configuration that cannot be read is refused', () => {
 
 describe('the built-in defaults', () => {
   // Whether the filters have the patterns that its jails name is shipped.test.ts's matter.
-  const everything = { filters: [], brokenFilters: ['postfix', 'dovecot', 'sshd', 'pam'] };
+  const everything = { ...rules, filters: [], brokenFilters: ['postfix', 'dovecot', 'sshd', 'pam'] };
   const all = { journal: true, files: ['/var/log/mail.log'], nftables: true };
   const configOn = (machine: typeof all) => {
     const { reading, path } = loadBuiltIn(machine, everything);

@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/config.ts';
 import { type ConfigContext, type ConfigReading, parseConfig } from '../../src/config/parse.ts';
 import type { KnownFilter } from '../../src/config/resolve-jails.ts';
 import { formatDiagnostics } from '../../src/diagnostic.ts';
+import { fail2banDialect } from '../../src/rules/fail2ban/dialect.ts';
 
 /** Filters as the shipped rules have them, in small. */
 export const filters: readonly KnownFilter[] = [
@@ -26,6 +27,7 @@ export const root: ConfigContext = {
   syslogUid: 104,
   filters,
   brokenFilters: [],
+  dialect: fail2banDialect({ nowMs: Date.UTC(2026, 10, 22), random: () => 0.5 }),
 };
 
 /** A configuration needs a jail: this one stands for it where a test is about something else. */

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { loadBuiltIn, loadConfig } from '../../src/config/load.ts';
 import { formatDiagnostics } from '../../src/diagnostic.ts';
 import { loadRules } from '../../src/rules/native/load-rules.ts';
-import { configOf } from './sample.ts';
+import { configOf, root } from './sample.ts';
 
 const { filters } = loadRules([fileURLToPath(new URL('../../rules', import.meta.url))]);
-const rules = { filters, brokenFilters: [] };
+const rules = { filters, brokenFilters: [], dialect: root.dialect };
 
 describe('share/sluice.yaml', () => {
   const { reading, texts } = loadBuiltIn({ journal: true, files: [], nftables: true }, rules);

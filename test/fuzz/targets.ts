@@ -6,6 +6,7 @@ import { parseFileLine } from '../../src/parse/file-line.ts';
 import { createEntryParser } from '../../src/parse/journal-entry.ts';
 import { parseSyslog } from '../../src/parse/syslog.ts';
 import { recordOf } from '../../src/offline/recognise.ts';
+import { fail2banDialect } from '../../src/rules/fail2ban/dialect.ts';
 import { compilePattern } from '../../src/rules/native/pattern-compile.ts';
 import { provePattern } from '../../src/rules/native/pattern-proof.ts';
 import { parsePattern } from '../../src/rules/native/pattern-syntax.ts';
@@ -20,6 +21,8 @@ const clock = { nowMs: Date.parse('2026-11-22T20:00:00Z'), timezone: 'Europe/Ber
 const settings = { name: 'fuzzed', follows: false, address: { kind: 'own' }, cutBytes: undefined } as const;
 /** Every rule on whatever was parsed: what gets past the parser meets the patterns. */
 const matcher = createMatcher([...rules.filters]);
+
+const dialect = fail2banDialect({ nowMs: clock.nowMs, random: Math.random });
 
 const parseEntry = createEntryParser();
 
@@ -69,7 +72,7 @@ export const targets = {
     for (const text of sampleTexts) pattern?.match(text);
   },
   config: (input) => {
-    const context = { filters: [{ name: 'x', ports: { kind: 'all' }, patterns: [] }], brokenFilters: [], services: '' } as const;
+    const context = { filters: [{ name: 'x', ports: { kind: 'all' }, patterns: [] }], brokenFilters: [], services: '', dialect } as const;
     parseConfig([{ path: 'fuzzed.yaml', text: input.toString() }], { ...context, ...who });
   },
   'rule-file': (input) => {

@@ -29,7 +29,8 @@ export interface Increment {
   readonly overAllJails: boolean;
 }
 
-const ownNames = ['banFactor', 'ban.Time', 'ban.Count'];
+/** What a formula can ask for. */
+export const formulaNames: readonly string[] = ['banFactor', 'ban.Time', 'ban.Count'];
 /** From the twentieth return on the time no longer doubles. */
 const maxDoublings = 20;
 
@@ -104,7 +105,7 @@ function readFactor(value: SourcedText | undefined): number {
 }
 
 function readFormula(value: SourcedText | undefined): Formula | undefined {
-  return value === undefined ? undefined : withPlace(value, 'bantime.formula', () => compileFormula(value.text, ownNames));
+  return value === undefined ? undefined : withPlace(value, 'bantime.formula', () => compileFormula(value.text, formulaNames));
 }
 
 function withPlace<Result>({ places: [place] }: SourcedText, key: string, read: () => Result): Result {

@@ -2,8 +2,8 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yam
 import type { Node, Scalar } from 'yaml';
 import type { Diagnostic } from '../../diagnostic.ts';
 import { didYouMean, nearestName } from '../../model/spelling.ts';
-import { scalarOffsets } from './scalar-offsets.ts';
-import type { ScalarStyle } from './scalar-offsets.ts';
+import { scalarOffsets } from '../../model/scalar-offsets.ts';
+import type { ScalarStyle } from '../../model/scalar-offsets.ts';
 
 /** One entry of a mapping. */
 export interface Entry {
