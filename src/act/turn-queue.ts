@@ -1,0 +1,58 @@
+/**
+ * Does one thing at a time for several owners: each has a queue of its own, and they take turns, so that one with a thousand things to do does not keep the
+ * others waiting. What takes many steps gives its turn away after each.
+ */
+export interface TurnQueue<Owner> {
+  /** @param step does a part, and answers whether that was the last; it must not reject */
+  readonly add: (owner: Owner, step: () => Promise<boolean>) => void;
+  /** Before everything else of that owner, whose things that have not begun are forgotten. */
+  readonly replace: (owner: Owner, step: () => Promise<boolean>) => void;
+  /** Things that wait, with the one under way. */
+  readonly size: () => number;
+}
+
+export function createTurnQueue<Owner>(): TurnQueue<Owner> {
+  const waiting = new Map<Owner, (() => Promise<boolean>)[]>();
+  let size = 0;
+  let isRunning = false;
+
+  const work = async (): Promise<void> => {
+    isRunning = true;
+    for (let next = waiting.entries().next(); next.done !== true; next = waiting.entries().next()) {
+      const [owner, steps] = next.value;
+      const [step] = steps;
+      // Those who had their turn go to the end.
+      waiting.delete(owner);
+      if (step === undefined) continue;
+      waiting.set(owner, steps);
+      if (!(await step())) continue;
+      const at = steps.indexOf(step);
+      if (at === -1) continue;
+      steps.splice(at, 1);
+      size--;
+    }
+    isRunning = false;
+  };
+
+  const begin = (): void => {
+    if (!isRunning) void work();
+  };
+
+  return {
+    add: (owner, step) => {
+      const steps = waiting.get(owner);
+      if (steps === undefined) waiting.set(owner, [step]);
+      else steps.push(step);
+      size++;
+      begin();
+    },
+    replace: (owner, step) => {
+      const steps = waiting.get(owner) ?? [];
+      size += 1 - steps.length;
+      steps.splice(0, steps.length, step);
+      waiting.set(owner, steps);
+      begin();
+    },
+    size: () => size,
+  };
+}
