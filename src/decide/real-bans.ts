@@ -1,4 +1,5 @@
 import type { Prefix } from '../model/address.ts';
+import type { Ban } from '../model/decision.ts';
 import type { Ports } from '../model/filter.ts';
 import type { JailIndex, JailSlot } from './jail-index.ts';
 import type { Ledger } from './ledger.ts';
@@ -26,12 +27,24 @@ export function* kernelElements(ledger: Ledger, index: JailIndex, nowMs: number)
   for (const { ban, lane } of ledger.book.all()) {
     const slot = index.inLane(lane);
     if (slot === undefined || ban.observe || ban.untilMs <= nowMs) continue;
+    if (slot.jail.closes === false) continue;
     const { subject, untilMs } = ban;
-    if (latestUntilMs(ledger, index, slot.portsKey, subject) !== untilMs) continue;
-    // Of several bans with the same end the first jail's stands for all.
-    const first = index.withPorts(slot.portsKey).find((other) => realUntilMs(ledger, other, subject) === untilMs);
-    if (first === slot) yield { ports: slot.jail.ports, subject, untilMs };
+    if (!standsAside(ledger, index.withPorts(slot.portsKey), slot, ban)) yield { ports: slot.jail.ports, subject, untilMs };
   }
+}
+
+/** Whether another jail with the same ports bans the subject for longer; of several bans with the same end the first jail's stands for all. */
+function standsAside(ledger: Ledger, slots: readonly JailSlot[], own: JailSlot, { subject, untilMs }: Ban): boolean {
+  let before = true;
+  for (const slot of slots) {
+    if (slot === own) {
+      before = false;
+      continue;
+    }
+    const otherMs = realUntilMs(ledger, slot, subject);
+    if (otherMs !== undefined && (otherMs > untilMs || (otherMs === untilMs && before))) return true;
+  }
+  return false;
 }
 
 function realUntilMs(ledger: Ledger, { lane, jail }: JailSlot, subject: Prefix): number | undefined {

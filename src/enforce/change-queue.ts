@@ -21,7 +21,8 @@ export interface ChangeQueue {
   /** A removal is always kept: there is one at most for an element that we wrote. A put that finds the queue full is lost. */
   readonly add: (change: KernelChange, since: number) => void;
   /**
-   * Written when nothing newer waits; what is decided for an element meanwhile goes before. `renew`: their times may differ from those in the kernel.
+   * Written when nothing newer waits; what is decided for an element meanwhile goes before. Taken one by one as they are written, because a
+   * million at once hold up everybody for seconds. `renew`: their times may differ from those in the kernel.
    * After a start they do not, and writing 100,000 elements as renewals takes five times as long.
    */
   readonly restore: (changes: Iterable<KernelChange>, renew: boolean) => void;
@@ -41,7 +42,7 @@ export interface ChangeQueue {
   readonly parked: (set: string) => number;
   /** `since` of the oldest change that waits; Infinity: none. */
   readonly oldest: () => number;
-  readonly restoring: () => number;
+  readonly restoring: () => boolean;
   /** Puts that found no room here since this was last asked, and might now. */
   readonly lost: () => number;
 }
@@ -54,11 +55,17 @@ interface FullSet {
   lost: number;
 }
 
+/** What is written again, and how far that is. */
+interface Backlog {
+  next: KernelChange;
+  readonly rest: Iterator<KernelChange>;
+  readonly renew: boolean;
+}
+
 /** @param maxWaiting puts that may wait, and as many that may be parked */
 export function createChangeQueue(maxWaiting: number): ChangeQueue {
   let pending = new Map<string, Entry>();
-  let backlog: { readonly change: KernelChange; readonly renew: boolean }[] = [];
-  let next = 0;
+  const backlog: Backlog[] = [];
   /** Decided anew while the backlog is on its way. */
   const overridden = new Set<string>();
   const full = new Map<string, FullSet>();
@@ -87,16 +94,16 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
         lost++;
         return;
       }
-      if (next < backlog.length) overridden.add(key);
+      if (backlog.length > 0) overridden.add(key);
       const asked = change.kind === 'put' && change.mayExist;
       const renew = older === undefined ? asked : older.change.kind === 'remove' || older.renew;
       pending.set(key, { key, place, change, renew, since: older?.since ?? since, restored: false });
     },
 
     restore: (changes, renew) => {
-      backlog = backlog.slice(next);
-      next = 0;
-      for (const change of changes) backlog.push({ change, renew });
+      const rest = changes[Symbol.iterator]();
+      const first = rest.next();
+      if (first.done !== true) backlog.push({ next: first.value, rest, renew });
     },
 
     take: (limit, nowMs) => {
@@ -115,9 +122,13 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
         }
       }
       if (pending.size === 0) sorted = true;
-      for (; next < backlog.length && batch.length < limit; next++) {
-        const { change, renew } = backlog[next] ?? {};
-        if (change === undefined || renew === undefined) continue;
+      while (batch.length < limit) {
+        const [oldest] = backlog;
+        if (oldest === undefined) break;
+        const { next: change, renew } = oldest;
+        const following = oldest.rest.next();
+        if (following.done === true) backlog.shift();
+        else oldest.next = following.value;
         const place = placeOf(change.ports, change.subject);
         const entry = { key: `${place.set} ${place.address}`, place, change, renew, since: Infinity, restored: true };
         if (overridden.has(entry.key)) continue;
@@ -128,11 +139,7 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
           held.push(entry);
         }
       }
-      if (next >= backlog.length) {
-        backlog = [];
-        next = 0;
-        overridden.clear();
-      }
+      if (backlog.length === 0) overridden.clear();
       for (const [name, set] of full) {
         if (set.retryAtMs > nowMs) continue;
         if (set.entries.size === 0) release(name);
@@ -180,7 +187,7 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
       sorted
         ? (pending.values().next().value?.since ?? Infinity)
         : pending.values().reduce((oldest, { since }) => Math.min(oldest, since), Infinity),
-    restoring: () => backlog.length - next,
+    restoring: () => backlog.length > 0,
     lost: () => {
       const before = lost;
       lost = 0;

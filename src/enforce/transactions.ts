@@ -112,7 +112,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   };
 
   const take = (): readonly Entry[] => {
-    if (restoreAll && queue.oldest() === Infinity && queue.restoring() === 0) {
+    if (restoreAll && queue.oldest() === Infinity && !queue.restoring()) {
       restoreAll = false;
       queue.restore(currentState(), true);
     }
@@ -135,7 +135,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     const isLost = ({ ports, subject }: KernelChange): boolean => first || emptied.has(placeOf(ports, subject).set);
     // What was full has room.
     for (const set of emptied) queue.wrote(set, true, Date.now());
-    if (first || emptied.size > 0) queue.restore([...currentState()].filter(isLost), false);
+    if (first || emptied.size > 0) queue.restore(Iterator.from(currentState()).filter(isLost), false);
     settleRestored();
   };
 
@@ -214,7 +214,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   };
 
   const settleRestored = (): void => {
-    if (queue.restoring() > 0) return;
+    if (queue.restoring()) return;
     waiters.restored();
     if (restoring !== undefined && !wantEnsure) {
       hooks.restored(restoring.elements, performance.now() - restoring.sinceMs);
@@ -279,7 +279,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     },
     shaped: () => (wantEnsure ? undefined : ensures),
     renewed: table.renewed,
-    resting: () => down === undefined && queue.restoring() === 0 && !restoreAll,
+    resting: () => down === undefined && !queue.restoring() && !restoreAll,
     stop: async () => {
       if (failures === 0) {
         run();
