@@ -67,6 +67,8 @@ export interface Config {
   };
   /** undefined: no metrics are served. */
   readonly metrics: Listen | undefined;
+  /** Numbers of jails also under the names that exporters for fail2ban use. */
+  readonly fail2banNames: boolean;
   readonly control: {
     readonly socket: string;
     /** Group that may use the socket; undefined: the group of the process. */

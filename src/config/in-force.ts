@@ -46,6 +46,7 @@ export function configInForce(config: Config, written: Written): readonly Config
   put(['enforce', 'mode'], config.enforce.mode);
   put(['enforce', 'set_size'], config.enforce.setSize);
   put(['metrics', 'listen'], config.metrics === undefined ? 'off' : formatListen(config.metrics), ['metrics']);
+  put(['metrics', 'fail2ban_names'], config.fail2banNames);
   put(['control', 'socket'], config.control.socket);
   put(['control', 'group'], config.control.group);
   put(['state', 'path'], config.state.path);
@@ -72,7 +73,6 @@ export function configInForce(config: Config, written: Written): readonly Config
   }
   put(['fail2ban', 'path'], config.fail2ban, ['fail2ban']);
   for (const jail of config.foreignJails) putForeign(jail, { put, putList, putBantime });
-  put(['fail2ban', 'path'], config.fail2ban);
   put(['limits', 'message'], formatSize(config.limits.messageBytes));
   put(['limits', 'connections'], config.limits.connections);
   put(['limits', 'subjects'], config.limits.subjects);

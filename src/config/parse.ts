@@ -1,6 +1,6 @@
 import { splitPrefix } from '../model/address.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import type { Begin, Config, Listen, Place } from './config.ts';
+import type { Begin, Config, Place } from './config.ts';
 import { type Parts, partsOf, wholeFile } from './part.ts';
 import { socketPath, statePath, type Who } from './paths.ts';
 import { type JailContext, resolveDefaults, resolveJails } from './resolve-jails.ts';
@@ -86,7 +86,8 @@ function resolve(parts: Parts, context: ConfigContext): Config | undefined {
   return {
     sources,
     enforce: { mode: enforce.mode, setSize: enforce.set_size },
-    metrics: metricsListen(metrics),
+    metrics: metrics === 'off' ? undefined : metrics.listen,
+    fail2banNames: metrics !== 'off' && metrics.fail2ban_names,
     control: { socket: control.socket ?? socketPath(context), group: control.group },
     state: { path: state.path ?? statePath(context) },
     allowlist,
@@ -116,10 +117,6 @@ const builtInDefaults: Config['defaults'] = {
   bantime: { firstMs: 1, factor: 1, maxMs: 1, forgetMs: 1 },
   prefix: { ipv4: 32, ipv6: 128 },
 };
-
-function metricsListen(metrics: 'off' | { readonly listen: Listen | undefined }): Listen | undefined {
-  return metrics === 'off' ? undefined : metrics.listen;
-}
 
 /** What failed longer ago than any jail remembers cannot matter any more. */
 function lookBack(jails: Config['jails']): Begin {

@@ -137,7 +137,16 @@ export const schema = section({
       'Metrics for Prometheus at /metrics, beside /-/healthy and /-/ready. `metrics: off` serves none.',
       v.union([
         v.literal('off', ({ input }) => `found ${shown(input)}, wanted "off" or a mapping such as { listen: 127.0.0.1:9190 }`),
-        section({ listen: v.optional(means('Where to serve them; `off`: nowhere.', listen()), '127.0.0.1:9190') }),
+        section({
+          listen: v.optional(means('Where to serve them; `off`: nowhere.', listen()), '127.0.0.1:9190'),
+          fail2ban_names: v.optional(
+            means(
+              'Serve the numbers of jails also as `f2b_jail_banned_current`, `f2b_jail_banned_total`, `f2b_jail_failed_current`, `f2b_jail_failed_total`, `f2b_config_jail_ban_time`, `f2b_config_jail_find_time`, `f2b_config_jail_max_retries`, `f2b_jail_count`, `f2b_up` and `f2b_errors`: the names that exporters for fail2ban use, for dashboards and alerts made for them.',
+              flag(),
+            ),
+            false,
+          ),
+        }),
       ]),
     ),
     {},

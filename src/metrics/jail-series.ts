@@ -1,5 +1,6 @@
 import { type Family, familyOf } from '../model/address.ts';
 import type { Ban, BanOrigin, IgnoreReason, UnbanReason } from '../model/decision.ts';
+import type { JailNumbers } from './fail2ban-names.ts';
 import type { Counter, Gauge, Group, Series } from './series.ts';
 
 /**
@@ -23,6 +24,8 @@ export interface JailMetrics {
   readonly trackedSubjects: Gauge;
   /** Subjects forgotten for want of room. */
   readonly evictions: Counter;
+  /** The same as fail2ban counts: of bans only real ones; of failures also those of the banned. */
+  readonly asFail2ban: () => JailNumbers;
 }
 
 const ignoreReasons: Record<IgnoreReason, true> = { protected: true, banned: true, stale: true, duplicate: true, breaker: true };
@@ -53,14 +56,21 @@ export function createJailSeries(series: Series): (jail: string, group: Group) =
     const real = group.gauges(active, 'family', families, labels);
     const observed = group.gauges(activeWouldBe, 'family', families, labels);
     const gaugeOf = ({ subject, observe }: Pick<Ban, 'subject' | 'observe'>) => (observe ? observed : real)[familyOf(subject)];
+    const failed = group.counter(failures, labels);
+    const passedOver = group.counters(ignored, 'reason', ignoreReasons, labels);
+    const trackedSubjects = group.gauge(tracked, labels);
+    let restored = 0;
     return {
-      failures: group.counter(failures, labels),
-      ignored: group.counters(ignored, 'reason', ignoreReasons, labels),
+      failures: failed,
+      ignored: passedOver,
       banned: (ban) => {
         (ban.observe ? wouldHaveStarted : started[ban.origin]).inc();
         gaugeOf(ban).inc();
       },
-      restored: (ban) => gaugeOf(ban).inc(),
+      restored: (ban) => {
+        if (!ban.observe) restored++;
+        gaugeOf(ban).inc();
+      },
       unbanned: (ban, reason) => {
         if (!ban.observe) ended[reason].inc();
         gaugeOf(ban).inc(-1);
@@ -70,8 +80,14 @@ export function createJailSeries(series: Series): (jail: string, group: Group) =
         gauges.ipv4.set(count.ipv4);
         gauges.ipv6.set(count.ipv6);
       },
-      trackedSubjects: group.gauge(tracked, labels),
+      trackedSubjects,
       evictions: group.counter(evictions, labels),
+      asFail2ban: () => ({
+        bannedNow: real.ipv4.value + real.ipv6.value,
+        bannedTotal: started.jail.value + started.manual.value + started.import.value + restored,
+        failedNow: trackedSubjects.value,
+        failedTotal: failed.value + passedOver.banned.value,
+      }),
     };
   };
 }

@@ -6,6 +6,7 @@ import {
   type SourceLabels,
   type SourceMetrics,
 } from './input-series.ts';
+import { fail2banText, type JailPolicy } from './fail2ban-names.ts';
 import { Handles } from './handles.ts';
 import { createJailSeries, type JailMetrics } from './jail-series.ts';
 import { createKernelSeries, createSetSeries, type KernelMetrics, type SetMetrics } from './kernel-series.ts';
@@ -72,6 +73,8 @@ export interface Metrics {
    * @param nowMs ms since the epoch
    */
   readonly configure: (configured: Configured, nowMs: number) => void;
+  /** Jails whose numbers are told under the names that exporters for fail2ban use, too; undefined: none, and none of the names. */
+  readonly alsoAsFail2ban: (jails: readonly JailPolicy[] | undefined) => void;
   /** The kernel sets that there are from now on; cheap enough for each scrape. Their names come from port lists and prefix lengths only. */
   readonly kernelSets: (names: Iterable<string>) => void;
   readonly source: (name: string) => SourceMetrics;
@@ -111,6 +114,7 @@ export function createMetrics({ version, node, commit }: { version: string; node
   const makeSet = createSetSeries(series);
   const sets = new Handles(({ name }: Named, group) => ({ metrics: makeSet(name, group), update: () => {} }));
 
+  let asFail2ban: readonly JailPolicy[] | undefined;
   const queues = createQueues(series, permanent);
   const collectors: (() => void)[] = [];
   const metrics: Metrics = {
@@ -121,6 +125,9 @@ export function createMetrics({ version, node, commit }: { version: string; node
         ['manual', ...configured.jails].map((name) => ({ name })),
         nowMs,
       );
+    },
+    alsoAsFail2ban: (policies) => {
+      asFail2ban = policies;
     },
     kernelSets: (names) =>
       sets.configure(
@@ -165,14 +172,22 @@ export function createMetrics({ version, node, commit }: { version: string; node
     },
     onScrape: (collect) => void collectors.push(collect),
     names: () => series.names(),
-    text: () => {
+    text: async () => {
       for (const collect of collectors) collect();
-      return series.text();
+      const { contentType, body } = await series.text();
+      return { contentType, body: asFail2ban === undefined ? body : body + fail2banText(toldAsFail2ban(asFail2ban, metrics)) };
     },
   };
   series.processSeries();
   metrics.configure({ sources: [], jails: [], filters: [] }, 0);
   return metrics;
+}
+
+/** Bans by hand are a jail once there were any, as in `sluice status`. */
+function toldAsFail2ban(policies: readonly JailPolicy[], metrics: Pick<Metrics, 'jail'>) {
+  const configured = policies.map((policy) => ({ name: policy.name, policy, numbers: metrics.jail(policy.name).asFail2ban() }));
+  const byHand = metrics.jail('manual').asFail2ban();
+  return byHand.bannedTotal === 0 ? configured : [...configured, { name: 'manual', policy: undefined, numbers: byHand }];
 }
 
 function createQueues(series: Series, permanent: Group): Record<QueueName, QueueMetrics> {

@@ -4,6 +4,7 @@ import { Counter as PromCounter, Gauge as PromGauge, Histogram as PromHistogram,
 
 /** A number that only grows. */
 export interface Counter {
+  readonly value: number;
   readonly inc: (by?: number) => void;
   /** For what is counted elsewhere: the total there now. Less than before means that it began anew; what was counted before stays in. */
   readonly follow: (total: number) => void;
@@ -11,6 +12,7 @@ export interface Counter {
 
 /** A number that goes up and down. */
 export interface Gauge {
+  readonly value: number;
   readonly inc: (by?: number) => void;
   readonly set: (value: number) => void;
 }

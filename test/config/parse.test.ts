@@ -171,6 +171,11 @@ describe('sources', () => {
   });
 });
 
+test("metrics have the names of fail2ban's exporters if that is asked for", () => {
+  assert.equal(configOf(`${oneJail}metrics: { fail2ban_names: true }`).fail2banNames, true);
+  assert.equal(configOf(`${oneJail}metrics: off`).fail2banNames, false);
+});
+
 test('metrics can be turned off in two ways', () => {
   assert.equal(configOf(`${oneJail}metrics: off`).metrics, undefined);
   assert.equal(configOf(`${oneJail}metrics: { listen: off }`).metrics, undefined);
