@@ -142,7 +142,10 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   });
 
   const allow = () => prefixesOf(decider.neverBanned.entries);
-  const label = (): void => metrics.configure(labelsOf(loaded), nowMs());
+  const label = (): void => {
+    metrics.configure(labelsOf(loaded), nowMs());
+    metrics.alsoAsFail2ban(loaded.config.fail2banNames ? loaded.config.jails : undefined);
+  };
   label();
   metrics.configLoaded(true, startedMs);
   metrics.onScrape(() => {
@@ -164,7 +167,10 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
 
   decider.protect(protectionsOf(config, host), startedMs);
   const restored = decider.restore(stored, startedMs);
-  for (const ban of decider.bans()) events.restored(ban);
+  for (const ban of decider.bans()) {
+    events.restored(ban);
+    counts.restored(ban.jail);
+  }
   // What the start writes is everything; later changes come on top.
   decider.takeKernelChanges(startedMs);
   pipeline.announce(restored.filter(({ kind }) => kind !== 'unban'));
