@@ -1,3 +1,4 @@
+import { withAskedMemories } from './asked-memories.ts';
 import type { Config } from './config/config.ts';
 import type { Written } from './config/parse.ts';
 import type { Decision, Jail } from './model/decision.ts';
@@ -15,7 +16,7 @@ export interface Loaded {
 /** Only what jails use is run. */
 export function usedFilters({ filters, config: { jails } }: Pick<Loaded, 'filters' | 'config'>): readonly Filter[] {
   const used = new Set(jails.flatMap((jail) => jail.filters.map((each) => each.split('/')[0])));
-  return filters.filter(({ name }) => used.has(name));
+  return filters.filter(({ name }) => used.has(name)).map((filter) => withAskedMemories(filter, jails));
 }
 
 /** What becomes a label of the metrics. */
