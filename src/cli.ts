@@ -1,3 +1,10 @@
-import { dispatch } from './cli/dispatch.ts';
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+// Compiled code is kept beside the program, where only its owner writes, and never in /tmp: what lies there would be run. Where nobody may
+// write, nothing is kept. A checkout that is not compiled leaves nothing behind.
+if (import.meta.url.endsWith('.js')) enableCompileCache(fileURLToPath(new URL('../.cache', import.meta.url)));
+
+const { dispatch } = await import('./cli/dispatch.ts');
 
 process.exitCode = await dispatch(process.argv.slice(2));

@@ -22,7 +22,8 @@ export interface ForeignRegex {
   /** Proved to take time linear in the text; if not, it is to be run where it can be stopped. */
   readonly linear: boolean;
   readonly groupNames: ReadonlySet<string>;
-  readonly search: (text: string) => RegexHit | undefined;
+  /** @param ascii whether the text is all ASCII, if that is known: it takes a look at all of it */
+  readonly search: (text: string, ascii?: boolean) => RegexHit | undefined;
 }
 
 /** Turns the wall clock of the log's zone into ms since the epoch; the zone is known to whoever calls. */
@@ -39,7 +40,8 @@ export interface FoundDate {
 
 /** Finds the date of a line by the first of its templates that fits. */
 export interface DateFinder {
-  readonly find: (line: string) => FoundDate | undefined;
+  /** @param ascii as for ForeignRegex.search */
+  readonly find: (line: string, ascii?: boolean) => FoundDate | undefined;
   /** Sure: what is cut out from behind something else is never followed by an ASCII letter, digit or `_`. */
   readonly endsWord: boolean;
 }

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { createLineMatcher, type LineMatcher, type LineVerdict } from '../match/fail2ban/line-matcher.ts';
 import type { ForeignFilter } from '../model/foreign-filter.ts';
 import type { Sieve } from '../model/sieve.ts';
@@ -51,6 +52,7 @@ export class ForeignRun {
     this.#options = options;
     this.#matcher = createLineMatcher(filter, {
       wallClock: (wallMs, nearMs) => wallClockToUtc(wallMs, 'local', nearMs),
+      sifted: options.sieve !== undefined,
       dateBefore: () => this.#skipped.last(),
     });
     this.#skipped = new SkippedDates((line) => this.#matcher.dateOf(line, nowMs));
@@ -64,6 +66,7 @@ export class ForeignRun {
   region(bytes: Buffer): void {
     const { noDate, nowMs, sieve, passed } = this.#options;
     const first = this.#next;
+    const ascii = isAscii(bytes);
     const timeMs = noDate ? nowMs : undefined;
     let taken = 0;
     let from = 0;
@@ -71,15 +74,11 @@ export class ForeignRun {
       taken += 1;
       this.#waiting.push({ text, number, timeMs, from, to: start });
       from = Math.min(end, bytes.length);
-      if (this.#waiting.length >= batchLines) this.#judge(bytes);
+      if (this.#waiting.length >= batchLines) this.#judge(bytes, ascii);
     };
-    this.#next = sieve === undefined ? splitRegion(bytes, first, take) : siftRegion(bytes, first, sieve, take);
-    this.#judge(bytes);
+    this.#next = sieve === undefined ? splitRegion(bytes, first, take, ascii) : siftRegion(bytes, first, sieve, take, ascii);
+    this.#judge(bytes, ascii, from);
     passed(this.#next - first - taken);
-    if (noDate || this.givenUp) return;
-    // The bytes will be gone when a line asks for their dates.
-    this.#skipped.skip(bytes, from, bytes.length);
-    if (this.#loop.run(0, 1, () => this.#skipped.last()) === 0) this.stopped.push(this.#next - 1);
   }
 
   /** An entry of the journal. */
@@ -91,27 +90,33 @@ export class ForeignRun {
 
   /** Judges what waits. */
   end(): void {
-    this.#judge(Buffer.alloc(0));
+    this.#judge(noBytes, undefined);
   }
 
-  #judge(bytes: Buffer): void {
+  /** @param rest where in the region begins what was left out behind the last line */
+  #judge(bytes: Buffer, ascii: boolean | undefined, rest = bytes.length): void {
     const lines = this.#waiting;
     this.#waiting = [];
     const { nowMs, line } = this.#options;
     const verdicts: (LineVerdict | undefined)[] = [];
     const step = (index: number): void => {
       const waiting = lines[index];
-      if (waiting === undefined) return;
+      if (waiting === undefined) {
+        // The bytes will be gone when a line asks for their dates.
+        this.#skipped.skip(bytes, rest, bytes.length);
+        this.#skipped.last();
+        return;
+      }
       const { text, timeMs, from, to } = waiting;
       if (timeMs === undefined && to > from) this.#skipped.skip(bytes, from, to);
-      verdicts[index] = timeMs === undefined ? this.#matcher.feed(text, nowMs) : this.#matcher.feedDated(text, timeMs);
+      verdicts[index] = timeMs === undefined ? this.#matcher.feed(text, nowMs, ascii) : this.#matcher.feedDated(text, timeMs);
       this.#skipped.forget();
     };
-    for (let from = 0; from < lines.length && !this.givenUp; ) {
-      const at = this.#loop.run(from, lines.length, step);
-      const slow = lines[at];
-      if (slow !== undefined) {
-        this.stopped.push(slow.number);
+    const steps = lines.length + (rest < bytes.length && !this.#options.noDate ? 1 : 0);
+    for (let from = 0; from < steps && !this.givenUp; ) {
+      const at = this.#loop.run(from, steps, step);
+      if (at < steps) {
+        this.stopped.push(lines[at]?.number ?? this.#next - 1);
         this.#matcher.forgetLast();
       }
       from = at + 1;
@@ -119,3 +124,5 @@ export class ForeignRun {
     for (const [index, { number, text }] of lines.entries()) line(number, text, verdicts[index]);
   }
 }
+
+const noBytes = Buffer.alloc(0);

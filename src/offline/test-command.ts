@@ -1,7 +1,6 @@
 import { exit } from '../cli/exit.ts';
-import type { Foreign, TestOptions, Wanted } from '../cli/options.ts';
-import { formatDiagnostic, printable } from '../diagnostic.ts';
-import { findFilter } from '../find-filter.ts';
+import type { TestOptions, Wanted } from '../cli/options.ts';
+import { printable } from '../diagnostic.ts';
 import { createMatcher, type Matcher } from '../match/matcher.ts';
 import type { Detection } from '../model/detection.ts';
 import type { Filter } from '../model/filter.ts';
@@ -9,12 +8,9 @@ import type { LogRecord, Message, TrustedFields } from '../model/record.ts';
 import { siftRegion, splitRegion } from '../receive/log-regions.ts';
 import { endOfLog, type LogPlace, placeOfLog, isPlainFile, readRegions } from '../receive/read-log.ts';
 import { bareMessage, parseLine, recordOf } from './recognise.ts';
-import { compilePattern } from '../rules/native/pattern-compile.ts';
-import { provePattern } from '../rules/native/pattern-proof.ts';
-import { parsePattern } from '../rules/native/pattern-syntax.ts';
-
 import { needlesFor, needlesOf } from '../sieve/needles.ts';
 import { createSieve } from '../sieve/sieve.ts';
+import type { Found } from './wanted-filter.ts';
 import { jsonReport, type Report, type Result, textReport } from './test-report.ts';
 
 /** `sluice test`: which lines of a log a filter or a pattern matches. Exit 5 if none. */
@@ -58,50 +54,13 @@ async function openTester(wanted: Wanted): Promise<Tester | { readonly mistakes:
     const run: Tester['run'] = (place, endMs, report) => testForeign(place, foreign, { nowMs: endMs, noDate: wanted.noDate, report });
     return { patterns: [], run };
   }
+  // Rule files are YAML, and what reads that is not needed for fail2ban's filters.
+  const { wantedFilter } = await import('./wanted-filter.ts');
   const found = wantedFilter(wanted);
   return 'mistakes' in found
     ? found
     : { patterns: found.filter.patterns, run: (place, endMs, report) => testLog(place, found, endMs, report) };
 }
-
-/** What is looked for. `anyProgram`: a pattern that was typed has no programs; it is tried on every message. */
-interface Found {
-  readonly filter: Filter;
-  readonly anyProgram: boolean;
-}
-
-function wantedFilter(wanted: Exclude<Wanted, Foreign>): Found | { readonly mistakes: string } {
-  if (wanted.kind === 'filter') {
-    const found = findFilter(wanted.spec);
-    // Who is welcome is no matter here, and would make many lines worth a look.
-    return 'mistakes' in found ? found : { filter: { ...found.filter, success: [] }, anyProgram: false };
-  }
-  const { syntax, mistakes: written } = parsePattern(wanted.text);
-  const { proof, mistakes: unproved } = written.length > 0 ? { proof: 'none' as const, mistakes: [] } : provePattern(syntax, 'address');
-  const mistakes = [...written, ...unproved];
-  if (mistakes.length > 0) {
-    const place = { file: '--pattern', line: 1, severity: 'error' } as const;
-    const rendered = mistakes.map(({ start, end, message, help }) =>
-      formatDiagnostic({ ...place, column: start + 1, length: Math.max(1, end - start), message, help }, wanted.text),
-    );
-    return { mistakes: rendered.join('\n') };
-  }
-  const pattern = compilePattern(syntax, proof, { name: 'pattern', follows: false, address: { kind: 'own' }, cutBytes: undefined });
-  const ports = { kind: 'all' } as const;
-  const filter = {
-    name: '--pattern',
-    about: '',
-    programs: [anyProgram],
-    journal: [],
-    ports,
-    patterns: [pattern],
-    except: [],
-    remember: [],
-  };
-  return { filter, anyProgram: true };
-}
-
-const anyProgram = '*';
 
 /** Room for what is read at once. */
 const chunkBytes = 1024 * 1024;
@@ -118,7 +77,7 @@ async function testLog(
   const matcher: Matcher = createMatcher([filter]);
   const judge = (number: number, text: string, message: Message | undefined, trusted: TrustedFields | undefined): void => {
     if (message === undefined) return report.line(number, text, [], false);
-    const record = recordOf(any ? { ...message, appName: anyProgram } : message, 'test', nowMs);
+    const record = recordOf(any ? { ...message, appName: filter.programs[0] } : message, 'test', nowMs);
     const { detections, none } = matcher.match(trusted === undefined || any ? record : fromJournal(record, trusted));
     const timeMs = message.stamp?.ms;
     report.line(number, text, detections.length === 0 ? noResults : detections.map((found) => resultOf(found, timeMs)), none.length > 0);

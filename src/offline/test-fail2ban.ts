@@ -97,7 +97,7 @@ function fileOf(spec: string): Read | { readonly mistakes: string } {
 }
 
 /** Room for what is read at once. Large, because the watch over the expressions is wound up for each piece. */
-const chunkBytes = 4 * 1024 * 1024;
+const chunkBytes = 8 * 1024 * 1024;
 
 /**
  * Runs the lines of a log through the filter. An expression that takes too long over a line is stopped.
@@ -148,10 +148,9 @@ export async function testForeign(
 function resultsOf(filter: string, verdict: LineVerdict | undefined): readonly Result[] {
   if (verdict?.kind !== 'failure') return noResults;
   const { id, address, failRegex, timeMs, fields, users, attempts } = verdict;
-  const captures = new Map<string, unknown>(fields);
-  if (users.length > 0) captures.set('users', users);
-  captures.set('attempts', attempts);
-  return [{ filter, pattern: `failregex-${failRegex + 1}`, id, address, timeMs, captures, follows: false }];
+  return [
+    { filter, pattern: `failregex-${failRegex + 1}`, id, address, timeMs, captures: fields, joined: { users, attempts }, follows: false },
+  ];
 }
 
 const noResults: readonly Result[] = [];

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { printable } from '../diagnostic.ts';
+import { Output } from './output.ts';
 
 /** What a filter found in a line. */
 export interface Result {
@@ -10,7 +10,9 @@ export interface Result {
   readonly address: string | undefined;
   /** ms since the epoch. */
   readonly timeMs: number | undefined;
-  readonly captures: ReadonlyMap<string, unknown>;
+  readonly captures: ReadonlyMap<string, string>;
+  /** What fail2ban's filters say besides: how many lines led to it, and the users of their connection. */
+  readonly joined?: { readonly users: readonly string[]; readonly attempts: number };
   readonly follows: boolean;
 }
 
@@ -29,14 +31,11 @@ export interface Report {
   readonly end: () => number;
 }
 
-/** So much is written at once. */
-const writeLength = 64 * 1024;
-
 /** One object for each match, in the order of the lines; last the summary. */
 export function jsonReport(): Report {
   const totals = newTotals();
   let log = '';
-  let out = '';
+  const output = new Output();
   let lastMs = NaN;
   let lastTime = 'null';
   const timeOf = (ms: number): string => {
@@ -51,37 +50,37 @@ export function jsonReport(): Report {
     },
     line: (number, _text, results, ignored) => {
       count(totals, results.length > 0, ignored);
-      for (const { filter, pattern, id, address, timeMs, captures, follows } of results) {
-        const time = timeMs === undefined ? 'null' : timeOf(timeMs);
+      for (const { filter, pattern, id, address, timeMs, captures, joined, follows } of results) {
         let held = '';
-        for (const [name, value] of captures) held += `${held === '' ? '' : ','}"${name}":${quoted(value)}`;
+        for (const [name, value] of captures) held += `,"${name}":${quoted(value)}`;
+        if (joined !== undefined) {
+          if (joined.users.length > 0) held += `,"users":${JSON.stringify(joined.users)}`;
+          held += `,"attempts":${joined.attempts}`;
+        }
         // Names of filters, patterns and captures, and addresses have nothing that JSON escapes.
         const who =
           id === address ? `"id":"${id}","address":"${id}"` : `"id":${JSON.stringify(id)},"address":${JSON.stringify(address ?? null)}`;
-        out += `{${log}"line":${number},"filter":${quoted(filter)},"pattern":"${pattern}",${who},"time":${time},"captures":{${held}}${follows ? ',"follows":true' : ''}}\n`;
+        output.add(
+          `{${log}"line":${number},"filter":${quoted(filter)},"pattern":"${pattern}",${who},"time":${timeMs === undefined ? 'null' : timeOf(timeMs)},"captures":{${held.slice(1)}}${follows ? ',"follows":true' : ''}}\n`,
+        );
       }
     },
-    flush: () => {
-      if (out.length < writeLength) return undefined;
-      const room = process.stdout.write(out);
-      out = '';
-      // Not waited for, it would all be kept: nothing is written before the loop turns.
-      return room ? undefined : once(process.stdout, 'drain').then(() => undefined);
-    },
+    flush: () => output.flush(),
     passed: (lines) => {
       totals.lines += lines;
       totals.missed += lines;
     },
     end: () => {
-      process.stdout.write(`${out}${JSON.stringify({ summary: totals })}\n`);
+      output.add(`${JSON.stringify({ summary: totals })}\n`);
+      output.end();
       return totals.matched;
     },
   };
 }
 
 /** What JSON.stringify gives; most texts need no escape, and a look at them is quicker. */
-function quoted(value: unknown): string {
-  return typeof value === 'string' && /^[ !#-[\]-~]*$/.test(value) ? `"${value}"` : JSON.stringify(value);
+function quoted(value: string): string {
+  return /^[ !#-[\]-~]*$/.test(value) ? `"${value}"` : JSON.stringify(value);
 }
 
 /** How many lines of each kind people see without asking for all. */

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import type { Sieve } from '../model/sieve.ts';
 import { maxLineBytes } from './file-lines.ts';
 
@@ -61,17 +62,19 @@ export type TakeLine = (text: string, number: number, start: number, end: number
 /**
  * The lines of a region as text, without LF and CR LF; bytes that are not UTF-8 become U+FFFD; a line is cut at maxLineBytes.
  *
+ * @param ascii whether the region is all ASCII: reading that is quicker
  * @param number of the first line, from 1
  * @returns the number of the line behind the region
  */
-export function splitRegion(region: Buffer, number: number, line: TakeLine): number {
+export function splitRegion(region: Buffer, number: number, line: TakeLine, ascii = isAscii(region)): number {
+  const encoding = ascii ? 'latin1' : 'utf8';
   let start = 0;
   let next = number;
   while (start < region.length) {
     const found = region.indexOf(lineFeed, start);
     const end = found === -1 ? region.length : found;
     const textEnd = end > start && region[end - 1] === 0x0d ? end - 1 : end;
-    line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next, start, end + 1);
+    line(region.toString(encoding, start, Math.min(textEnd, start + maxLineBytes)), next, start, end + 1);
     next += 1;
     start = end + 1;
   }
@@ -79,7 +82,8 @@ export function splitRegion(region: Buffer, number: number, line: TakeLine): num
 }
 
 /** As splitRegion, but only of the lines that may matter a string is made; the others are counted. */
-export function siftRegion(region: Buffer, number: number, sieve: Sieve, line: TakeLine): number {
+export function siftRegion(region: Buffer, number: number, sieve: Sieve, line: TakeLine, ascii = isAscii(region)): number {
+  const encoding = ascii ? 'latin1' : 'utf8';
   let next = number;
   let at = 0;
   while (at < region.length) {
@@ -93,7 +97,7 @@ export function siftRegion(region: Buffer, number: number, sieve: Sieve, line: T
     const lineEnd = region.indexOf(lineFeed, found);
     const end = lineEnd === -1 ? region.length : lineEnd;
     const textEnd = end > start && region[end - 1] === 0x0d ? end - 1 : end;
-    line(region.toString('utf8', start, Math.min(textEnd, start + maxLineBytes)), next, start, end + 1);
+    line(region.toString(encoding, start, Math.min(textEnd, start + maxLineBytes)), next, start, end + 1);
     next += 1;
     at = end + 1;
   }

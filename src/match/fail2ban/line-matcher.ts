@@ -36,6 +36,8 @@ export interface LineMatcherOptions {
   readonly connections?: ConnectionLimits;
   /** How much of a line is looked at, in UTF-16 code units. */
   readonly lineLength?: number;
+  /** Lines that come hold one of the filter's literals: a sieve has looked. */
+  readonly sifted?: boolean;
   /**
    * For a caller that leaves lines out: the date of the last one with a date (see LineMatcher.dateOf) that it left out since the last call
    * of `feed`, if any. Asked only for a line without a date.
@@ -48,8 +50,9 @@ export interface LineMatcher {
    * A line of a file or of syslog text, whose date is found and cut out.
    *
    * @param nowMs ms since the epoch: dates without a year, and lines without a date, are read by it
+   * @param ascii whether the line is all ASCII, if that is known
    */
-  readonly feed: (line: string, nowMs: number) => LineVerdict;
+  readonly feed: (line: string, nowMs: number, ascii?: boolean) => LineVerdict;
   /** A text that carries no date (see journalLine), and when it was written. */
   readonly feedDated: (text: string, timeMs: number) => LineVerdict;
   /** What lines without a date behind this one would be given, ms since the epoch; undefined for a line without a date of its own. */
@@ -72,7 +75,7 @@ const nothing: LineVerdict = { kind: 'nothing' };
 export function createLineMatcher(filter: ForeignFilter, options: LineMatcherOptions): LineMatcher {
   const runner = new LineRunner(filter, options);
   return {
-    feed: (line, nowMs) => runner.feed(line, nowMs),
+    feed: (line, nowMs, ascii) => runner.feed(line, nowMs, ascii),
     feedDated: (text, timeMs) => runner.feedDated(text, timeMs),
     dateOf: (line, nowMs) => runner.dateOf(line, nowMs),
     forgetLast: () => runner.forgetLast(),
@@ -95,6 +98,8 @@ class LineRunner {
   private readonly ignoreFirst: boolean;
   private readonly dateBefore: () => number | undefined;
   private window: readonly WindowLine[] = [];
+  /** Whether the lines looked at are all ASCII; undefined: each search looks itself. */
+  private ascii: boolean | undefined;
   private windowBefore: readonly WindowLine[] = [];
   private lastDate: number | undefined;
 
@@ -103,15 +108,17 @@ class LineRunner {
     this.wallClock = options.wallClock;
     this.lineLength = options.lineLength ?? lineLength;
     this.connections = new Connections(options.connections ?? defaultConnectionLimits);
-    this.mayMatch = literalGate(filter);
     this.dateBefore = options.dateBefore ?? (() => undefined);
     // With few ignoreregexes it is cheaper to ask them first; they then see the whole text and not what the prefregex leaves of it.
     this.ignoreFirst = filter.ignoreRegexes.length > 0 && filter.ignoreRegexes.length < filter.failRegexes.length - 2;
+    // An ignoreregex that is asked first must not be asked of a line that no failregex can match: that line was not ignored.
+    this.mayMatch = options.sifted === true && !this.ignoreFirst ? () => true : literalGate(filter);
   }
 
-  feed(read: string, nowMs: number): LineVerdict {
+  feed(read: string, nowMs: number, ascii = isAscii(read)): LineVerdict {
     const whole = this.cut(read);
-    const found = this.filter.dates.find(whole);
+    this.ascii = ascii;
+    const found = this.filter.dates.find(whole, ascii);
     // The line has no date, or says that it has none.
     if (found === undefined) return this.find({ text: whole, whole }, this.recentDate(nowMs), nowMs);
     if (found.start === found.end) return this.find({ text: whole, whole }, this.recentDate(nowMs) ?? nowMs, nowMs);
@@ -141,12 +148,14 @@ class LineRunner {
 
   feedDated(read: string, timeMs: number): LineVerdict {
     const whole = this.cut(read);
+    this.ascii = isAscii(whole);
     this.lastDate = timeMs;
     return this.find({ text: whole, whole }, timeMs, timeMs);
   }
 
   private cut(line: string): string {
-    const bare = line.replace(/[\r\n]+$/, '');
+    const last = line.charCodeAt(line.length - 1);
+    const bare = last === 0x0a || last === 0x0d ? line.replace(/[\r\n]+$/, '') : line;
     return bare.length > this.lineLength ? bare.slice(0, this.lineLength) : bare;
   }
 
@@ -156,6 +165,8 @@ class LineRunner {
     this.windowBefore = this.window;
     this.window = maxLines === 1 ? [line] : [...this.window, line].slice(-maxLines);
     const lines = this.window;
+    // Other lines of the window may be otherwise.
+    if (maxLines > 1) this.ascii = undefined;
     let scope: Scope = { text: joinedText(lines), lines };
     if (this.ignoreFirst) {
       const ignored = this.ignoring(scope.text);
@@ -164,7 +175,7 @@ class LineRunner {
 
     let outer: RegexHit | undefined;
     if (prefRegex !== undefined) {
-      outer = prefRegex.search(scope.text);
+      outer = prefRegex.search(scope.text, this.ascii);
       if (outer === undefined) return nothing;
       const content = outer.groups.get('content') ?? '';
       if (content !== '') {
@@ -173,7 +184,7 @@ class LineRunner {
       }
     }
     for (const [index, regex] of failRegexes.entries()) {
-      const hit = regex.search(scope.text);
+      const hit = regex.search(scope.text, this.ascii);
       if (hit !== undefined) return this.decide(index, hit, { scope, outer, timeMs, nowMs });
     }
     return nothing;
@@ -224,16 +235,24 @@ class LineRunner {
   }
 
   private ignoring(text: string): number | undefined {
-    const index = this.filter.ignoreRegexes.findIndex((regex: ForeignRegex) => regex.search(text) !== undefined);
+    const index = this.filter.ignoreRegexes.findIndex((regex: ForeignRegex) => regex.search(text, this.ascii) !== undefined);
     return index === -1 ? undefined : index;
   }
 }
 
 /** What the failregex says counts for more than what the prefregex says. */
 function mergedGroups(outer: RegexHit | undefined, inner: RegexHit): ReadonlyMap<string, string> {
-  if (outer === undefined) return inner.groups;
+  // Most have but the content.
+  if (outer === undefined || (outer.groups.size === 1 && outer.groups.has('content'))) return inner.groups;
   const groups = new Map(outer.groups);
   groups.delete('content');
   for (const [name, value] of inner.groups) groups.set(name, value);
   return groups;
+}
+
+// oxlint-disable-next-line no-control-regex
+const notAscii = /[^\0-\x7f]/;
+
+function isAscii(text: string): boolean {
+  return !notAscii.test(text);
 }

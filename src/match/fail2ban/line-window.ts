@@ -10,6 +10,8 @@ export interface WindowLine {
 
 /** The text that is searched: every line ends in a newline. */
 export function joinedText(lines: readonly WindowLine[]): string {
+  const [only] = lines;
+  if (only !== undefined && lines.length === 1) return `${only.text}\n`;
   return lines.map(({ text }) => `${text}\n`).join('');
 }
 

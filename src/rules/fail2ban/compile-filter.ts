@@ -83,9 +83,9 @@ function firstOf(finders: readonly DateFinder[]): DateFinder {
   if (only !== undefined && finders.length === 1) return only;
   return {
     endsWord: finders.every(({ endsWord }) => endsWord),
-    find: (line) => {
+    find: (line, ascii) => {
       for (const finder of finders) {
-        const found = finder.find(line);
+        const found = finder.find(line, ascii);
         if (found !== undefined) return found;
       }
       return undefined;

@@ -1,4 +1,5 @@
 import type { DateFinder, FoundDate } from '../../model/foreign-filter.ts';
+import { isAscii } from './date-search.ts';
 import { dateTemplate } from './date-template.ts';
 import type { DateSettings, DateTemplate } from './date-template.ts';
 
@@ -6,7 +7,7 @@ const lineBegin = '{^LN-BEG}';
 const fraction = '(?:\\.%f)?';
 
 /** The forms of dates that are looked for where a filter does not say, in this order. */
-const defaults: readonly string[] = [
+export const defaults: readonly string[] = [
   // 2005-01-23T21:59:59.981746+02:00, 2005/01/23 21:59:59
   '%ExY(?P<_sep>[-/.])%m(?P=_sep)%d(?:T|  ?)%H:%M:%S(?:[.,]%f)?(?:\\s*%z)?',
   // Sun Jan 23 21:59:59.011 2005
@@ -48,16 +49,48 @@ const defaults: readonly string[] = [
  */
 export function dateFinder(patterns: readonly string[], settings: DateSettings): DateFinder {
   const templates = patterns.length === 0 ? allDefaults(settings) : patterns.flatMap((pattern) => templatesOf(pattern, settings));
+  const usual = patterns.every((pattern) => /^(?:\{DEFAULT\}|\{\^LN-BEG\})$/i.test(pattern));
+  const find = (line: string, ascii: boolean): ByTemplate | undefined => {
+    for (const [index, template] of templates.entries()) {
+      const found = template.find(line, ascii);
+      if (found !== undefined) return { found, index };
+    }
+    return undefined;
+  };
   return {
     // The default forms end in a digit or a letter, and their bounds ask for the end of a word there; "<...>" only fits at the line's beginning.
-    endsWord: patterns.every((pattern) => /^(?:\{DEFAULT\}|\{\^LN-BEG\})$/i.test(pattern)),
-    find: (line): FoundDate | undefined => {
-      for (const template of templates) {
-        const found = template.find(line);
-        if (found !== undefined) return found;
-      }
-      return undefined;
-    },
+    endsWord: usual,
+    find: usual ? sameAsBefore(find) : (line, ascii = isAscii(line)) => find(line, ascii)?.found,
+  };
+}
+
+interface ByTemplate {
+  readonly found: FoundDate;
+  /** The template's place in the list. */
+  readonly index: number;
+}
+
+/** Of `Jan 23 21:59:59`, and the place of its form in the lists of default forms. */
+const shortLength = 15;
+const shortIndex = 1;
+const [blank, two] = [0x20, 0x32];
+
+/**
+ * Lines of a busy second begin with the same date, and need no expression to know it: `Jan 23 21:59:59` at the beginning of a line, a blank
+ * behind it and then no "2", with which a year might begin. The first form needs a digit there, so it fits none of them; the second looks no further.
+ */
+function sameAsBefore(find: (line: string, ascii: boolean) => ByTemplate | undefined): DateFinder['find'] {
+  let lastText = '';
+  let last: FoundDate | undefined;
+  return (line, ascii) => {
+    const short = line.charCodeAt(shortLength) === blank && line.charCodeAt(shortLength + 1) !== two;
+    if (short && last !== undefined && line.startsWith(lastText)) return last;
+    const hit = find(line, ascii ?? isAscii(line));
+    if (short && hit?.index === shortIndex && hit.found.start === 0 && hit.found.end === shortLength) {
+      lastText = line.slice(0, shortLength);
+      last = hit.found;
+    }
+    return hit?.found;
   };
 }
 
@@ -93,5 +126,14 @@ function allDefaults(settings: DateSettings): readonly DateTemplate[] {
 /** Those that may stand anywhere are tried at the beginning of the line first. */
 function compileDefaults(settings: DateSettings): readonly DateTemplate[] {
   const anchored = defaults.filter((form) => !form.startsWith(lineBegin) && !form.startsWith('^')).map((form) => lineBegin + form);
-  return [...anchored, ...defaults].map((form) => dateTemplate(form, settings));
+  return [...anchored, ...defaults].map((form) => whenAsked(form, settings));
+}
+
+/** Most logs need the first two alone, and to compile all of them takes longer than to read many a log. */
+function whenAsked(form: string, settings: DateSettings): DateTemplate {
+  let made: DateTemplate | undefined;
+  return {
+    lineStart: form.startsWith(lineBegin) || form.startsWith('^'),
+    find: (line, ascii) => (made ??= dateTemplate(form, settings)).find(line, ascii),
+  };
 }

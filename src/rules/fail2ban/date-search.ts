@@ -9,14 +9,14 @@ export interface DateHit {
   readonly end: number;
   /** By number; only the first two. */
   readonly groups: readonly (string | undefined)[];
-  readonly fields: ReadonlyMap<string, string>;
+  readonly fields: () => ReadonlyMap<string, string>;
 }
 
 /** A number that no group has: what stands before the first group. */
 const prefixGroup = 0;
 
 /** Compiles an expression for dates, in Python's dialect, bounds included. @throws {RegexMistake} */
-export function compileDateSearch(text: string): (line: string) => DateHit | undefined {
+export function compileDateSearch(text: string): (line: string, ascii: boolean) => DateHit | undefined {
   const parsed = parseRegex(text);
   const tree = withPrefix(parsed);
   const kept = new Set([...(tree === undefined ? [] : [prefixGroup]), 1, 2, ...parsed.names.values()]);
@@ -27,8 +27,8 @@ export function compileDateSearch(text: string): (line: string) => DateHit | und
     return { expression: new RegExp(source, tree === undefined ? `${flags}d` : flags), captures };
   };
   const variants: Record<Variant, ReturnType<typeof compile> | undefined> = { ascii: compile('ascii'), unicode: undefined };
-  return (line) => {
-    const variant = notAscii.test(line) ? 'unicode' : 'ascii';
+  return (line, ascii) => {
+    const variant = ascii ? 'ascii' : 'unicode';
     const { expression, captures } = (variants[variant] ??= compile(variant));
     const found = expression.exec(line);
     if (found === null) return undefined;
@@ -36,18 +36,25 @@ export function compileDateSearch(text: string): (line: string) => DateHit | und
     const start =
       tree === undefined ? found.indices?.[captures.get(1) ?? 0]?.[0] : found.index + (found[captures.get(prefixGroup) ?? 0] ?? '').length;
     // A first group that took no part cuts nothing.
-    if (start === undefined || groups[1] === undefined) return { start: 0, end: 0, groups, fields: new Map() };
-    const fields = new Map<string, string>();
-    for (const [name, index] of names) {
-      const value = found[captures.get(index) ?? 0];
-      if (value !== undefined) fields.set(name, value);
-    }
+    if (start === undefined || groups[1] === undefined) return { start: 0, end: 0, groups, fields: () => new Map() };
+    const fields = (): ReadonlyMap<string, string> => {
+      const held = new Map<string, string>();
+      for (const [name, index] of names) {
+        const value = found[captures.get(index) ?? 0];
+        if (value !== undefined) held.set(name, value);
+      }
+      return held;
+    };
     return { start, end: start + groups[1].length, groups, fields };
   };
 }
 
 // oxlint-disable-next-line no-control-regex
 const notAscii = /[^\0-\x7f]/;
+
+export function isAscii(text: string): boolean {
+  return !notAscii.test(text);
+}
 
 /** The same with a group around what stands before the first group, if that one stands by itself. */
 function withPrefix(tree: RegexTree): RegexTree | undefined {

@@ -1,7 +1,7 @@
-import type { FoundDate } from '../../model/foreign-filter.ts';
+import type { FoundDate, WallClock } from '../../model/foreign-filter.ts';
 import { expandDateTokens } from './date-tokens.ts';
 import { dateValue } from './date-value.ts';
-import { compileDateSearch } from './date-search.ts';
+import { compileDateSearch, type DateHit } from './date-search.ts';
 import { RegexMistake } from './regex-tree.ts';
 
 export interface DateSettings {
@@ -14,7 +14,7 @@ export interface DateSettings {
 export interface DateTemplate {
   /** Only fits at the beginning of a line. */
   readonly lineStart: boolean;
-  readonly find: (line: string) => FoundDate | undefined;
+  readonly find: (line: string, ascii: boolean) => FoundDate | undefined;
 }
 
 const shortEpoch = '\\d{10,11}\\b(?:\\.\\d{3,6})?';
@@ -48,7 +48,7 @@ export function dateTemplate(pattern: string, settings: DateSettings): DateTempl
   return patternTemplate(pattern, settings);
 }
 
-type Value = (groups: readonly (string | undefined)[], fields: ReadonlyMap<string, string>) => FoundDate['valueMs'];
+type Value = (groups: DateHit['groups'], fields: DateHit['fields']) => FoundDate['valueMs'];
 
 function patternTemplate(pattern: string, { lastYear, defaultZone }: DateSettings): DateTemplate {
   const unbound = pattern.startsWith('{UNB}');
@@ -63,7 +63,36 @@ function patternTemplate(pattern: string, { lastYear, defaultZone }: DateSetting
       'write %% for the character itself',
     );
   const text = bounded(`${expanded.fold ? '(?i)' : ''}${expanded.text}`, { begin, end: !unbound });
-  return template(text, (_groups, fields) => (nowMs, wallClock) => dateValue(fields, { nowMs, wallClock, defaultZone }));
+  const value: Value = (_groups, fields) => remembering((nowMs, wallClock) => dateValue(fields(), { nowMs, wallClock, defaultZone }));
+  return template(text, isSelfContained(expanded.text) ? sameForSame(value) : value);
+}
+
+/**
+ * Whether the same text always has the same fields: all of the expression is the group that is cut out, and it looks at nothing around it. What
+ * stands there only decides where the text ends.
+ */
+function isSelfContained(expression: string): boolean {
+  return !/[\^$]|\\[bB]|\((?!\?)|\(\?[=!<]/.test(expression);
+}
+
+/** Lines of a busy second have the same date. */
+function sameForSame(value: Value): Value {
+  let lastText: string | undefined;
+  let last: FoundDate['valueMs'] = () => undefined;
+  return (groups, fields) => {
+    const [, text] = groups;
+    if (text === undefined) return value(groups, fields);
+    if (text !== lastText) [lastText, last] = [text, value(groups, fields)];
+    return last;
+  };
+}
+
+function remembering(valueMs: FoundDate['valueMs']): FoundDate['valueMs'] {
+  let known: { readonly nowMs: number; readonly wallClock: WallClock; readonly ms: number | undefined } | undefined;
+  return (nowMs, wallClock) => {
+    if (known?.nowMs !== nowMs || known.wallClock !== wallClock) known = { nowMs, wallClock, ms: valueMs(nowMs, wallClock) };
+    return known.ms;
+  };
 }
 
 /**
@@ -89,8 +118,8 @@ function template(text: string, value: Value): DateTemplate {
   const search = compileDateSearch(text);
   return {
     lineStart: /^(?:\(\?\w+\))?(?:\^|\((?:\?:)?\^(?!\|))/.test(text),
-    find: (line) => {
-      const found = search(line);
+    find: (line, ascii) => {
+      const found = search(line, ascii);
       return found === undefined ? undefined : { start: found.start, end: found.end, valueMs: value(found.groups, found.fields) };
     },
   };

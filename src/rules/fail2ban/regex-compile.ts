@@ -1,6 +1,6 @@
-import type { ForeignRegex, RegexHit } from '../../model/foreign-filter.ts';
+import type { ForeignRegex } from '../../model/foreign-filter.ts';
 import { emitRegex } from './regex-emit.ts';
-import type { EmittedRegex, Variant } from './regex-emit.ts';
+import type { Variant } from './regex-emit.ts';
 import { isLinear } from './regex-linear.ts';
 import { requiredLiterals } from './regex-literals.ts';
 import { noFlags, parseRegex } from './regex-parse.ts';
@@ -51,19 +51,19 @@ export function checkOffender(failRegex: ForeignRegex, prefRegex: ForeignRegex |
 // oxlint-disable-next-line no-control-regex
 const notAscii = /[^\0-\x7f]/;
 
-function searcher(tree: RegexTree): (text: string) => RegexHit | undefined {
+function searcher(tree: RegexTree): ForeignRegex['search'] {
   const names = [...tree.names];
   const kept = new Set(tree.names.values());
   const merges = mergesOf(names.map(([name]) => name));
   const variants: Record<Variant, CompiledVariant | undefined> = { ascii: compileVariant(tree, 'ascii', kept), unicode: undefined };
-  return (text) => {
-    const variant = notAscii.test(text) ? 'unicode' : 'ascii';
-    const { expression, captures } = (variants[variant] ??= compileVariant(tree, variant, kept));
+  return (text, ascii = !notAscii.test(text)) => {
+    const variant = ascii ? 'ascii' : 'unicode';
+    const { expression, slots } = (variants[variant] ??= compileVariant(tree, variant, kept));
     const found = expression.exec(text);
     if (found === null) return undefined;
     const groups = new Map<string, string>();
-    for (const [name, index] of names) {
-      const value = found[captures.get(index) ?? 0];
+    for (const { name, index } of slots) {
+      const value = found[index];
       if (value !== undefined) groups.set(name, value);
     }
     for (const merge of merges) merge(groups);
@@ -73,13 +73,15 @@ function searcher(tree: RegexTree): (text: string) => RegexHit | undefined {
 
 interface CompiledVariant {
   readonly expression: RegExp;
-  readonly captures: EmittedRegex['captures'];
+  /** The named groups, and where the engine has them. */
+  readonly slots: readonly { readonly name: string; readonly index: number }[];
 }
 
 function compileVariant(tree: RegexTree, variant: Variant, kept: ReadonlySet<number>): CompiledVariant {
   const { source, flags, captures } = emitRegex(tree, variant, kept);
   try {
-    return { expression: new RegExp(source, flags), captures };
+    const slots = [...tree.names].map(([name, group]) => ({ name, index: captures.get(group) ?? 0 }));
+    return { expression: new RegExp(source, flags), slots };
   } catch (error) {
     // Too large, most likely: V8 sets bounds that Python does not have.
     throw new RegexMistake(0, 1, `this expression is too much for the engine: ${error instanceof Error ? error.message : String(error)}`);

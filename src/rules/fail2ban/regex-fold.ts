@@ -5,14 +5,15 @@
  * missed matches after its code space had grown.
  */
 export function foldedWith(code: number): readonly number[] {
+  if (code < 0x80) return asciiFolds[code] ?? [code];
   return table().get(capital(code)) ?? [code];
 }
 
 /** All folded forms of the characters in the range that lie outside of it. */
 export function foldedRange(from: number, to: number): readonly number[] {
   const outside = new Set<number>();
-  for (const same of table().values()) {
-    if (!same.some((code) => code >= from && code <= to)) continue;
+  for (const same of to < 0x80 ? asciiFolds : table().values()) {
+    if (same.length === 1 || !same.some((code) => code >= from && code <= to)) continue;
     for (const code of same) if (code < from || code > to) outside.add(code);
   }
   return [...outside];
@@ -20,9 +21,20 @@ export function foldedRange(from: number, to: number): readonly number[] {
 
 /** Whether letter case exists for anything in the range. */
 export function isCased(from: number, to: number): boolean {
-  for (const same of table().values()) if (same.some((code) => code >= from && code <= to)) return true;
+  for (const same of to < 0x80 ? asciiFolds : table().values())
+    if (same.length > 1 && same.some((code) => code >= from && code <= to)) return true;
   return false;
 }
+
+/** What the table says of ASCII, which is all that most filters ask: to make the table takes longer than to read many a log. */
+const asciiFolds: readonly (readonly number[])[] = Array.from({ length: 0x80 }, (_, code) => {
+  const char = String.fromCharCode(code);
+  if (!/[A-Za-z]/.test(char)) return [code];
+  const capitalCode = code & ~0x20;
+  // Dotted I and dotless i; the Kelvin sign; the long s.
+  const others: Record<string, readonly number[]> = { I: [0x130, 0x131], K: [0x212a], S: [0x17f] };
+  return [capitalCode, capitalCode | 0x20, ...(others[String.fromCharCode(capitalCode)] ?? [])];
+});
 
 /** Scripts with letter case end before this. */
 const lastCased = 0x1e943;
