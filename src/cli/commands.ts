@@ -1,3 +1,4 @@
+import { printable } from '../diagnostic.ts';
 import type { Command, Flag, Given } from './command.ts';
 import { UsageError } from './exit.ts';
 import type { TestOptions, Wanted } from './options.ts';
@@ -119,6 +120,35 @@ export const commands: readonly Command[] = [
       const nowMs = moment(given);
       const { replay } = await import('../offline/replay.ts');
       return replay({ logs: given.operands, config: given.text('config'), nowMs, json: given.on('json') });
+    },
+  },
+  {
+    name: 'import',
+    group: 'work',
+    usage: 'fail2ban [DIR] [--write FILE] [--json]',
+    about: "Show what of fail2ban's configuration carries over, what differs, and what cannot be carried; or write it as our own.",
+    details: [
+      'DIR holds jail.conf; without it, /etc/fail2ban. Nothing in it is changed. The jails also run as they are: sluice run --fail2ban DIR.',
+      '  sluice import fail2ban\n  sluice import fail2ban --write sluice.yaml && sluice check -c sluice.yaml',
+      'Exit: 3 if something cannot be carried, with --write also for commands (actions, ignorecommand), which only the directory can hold.',
+    ],
+    flags: [
+      {
+        name: 'write',
+        value: 'FILE',
+        about: 'Write the enabled jails as a configuration that decides the same. FILE must not be there yet.',
+      },
+      json,
+    ],
+    operands: { min: 1, max: 2, missing: 'import what? sluice import fail2ban [DIR]' },
+    run: async (given) => {
+      const [what = '', dir = '/etc/fail2ban'] = given.operands;
+      if (what !== 'fail2ban') {
+        const meant = what.includes('/') ? ` ${printable(what)}` : '';
+        throw new UsageError(`"${printable(what)}" is nothing that can be imported; wanted: sluice import fail2ban${meant}`);
+      }
+      const { importFail2ban } = await import('../offline/import-fail2ban.ts');
+      return importFail2ban({ dir, write: given.text('write'), json: given.on('json') });
     },
   },
   {

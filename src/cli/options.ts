@@ -6,6 +6,7 @@
  *     src/offline/check.ts check(options: CheckOptions): Promise<number>
  *     src/offline/test-command.ts testCommand(options: TestOptions): Promise<number>
  *     src/offline/replay.ts replay(options: ReplayOptions): Promise<number>
+ *     src/offline/import-fail2ban.ts importFail2ban(options: ImportOptions): number
  *     src/offline/unban-offline.ts unbanOffline(options: UnbanOfflineOptions): Promise<number>
  *
  * The number is the exit code; results go to stdout, talk to stderr.
@@ -64,6 +65,14 @@ export interface ReplayOptions {
   readonly config: string | undefined;
   /** ms since the epoch; undefined: the file's mtime. */
   readonly nowMs: number | undefined;
+  readonly json: boolean;
+}
+
+/** `import fail2ban`. */
+export interface ImportOptions {
+  readonly dir: string;
+  /** Where the native configuration goes; undefined: nowhere. */
+  readonly write: string | undefined;
   readonly json: boolean;
 }
 

@@ -23,6 +23,8 @@ export interface Fail2ban {
   /** Of fail2ban.conf, and what keeps the whole directory from being read. Those of one jail stand with it. */
   readonly diagnostics: readonly Diagnostic[];
   readonly server: Fail2banConf;
+  /** Every jail that is named, enabled or not, in the order of the files. */
+  readonly names: readonly string[];
   /** Text of every file that was read, for formatDiagnostics. */
   readonly texts: ReadonlyMap<string, string>;
 }
@@ -51,7 +53,7 @@ export function loadFail2ban(dir: string, { backendDefault = 'auto', version = '
     const missing = diagnosticAt(none, 'there is no jail.conf and no jail.local', {
       help: 'name the directory that holds jail.conf, such as /etc/fail2ban',
     });
-    return { dir: root, jails: [], disabled: [], diagnostics: [...server.diagnostics, missing], server, texts: cache.texts };
+    return { dir: root, jails: [], disabled: [], diagnostics: [...server.diagnostics, missing], server, names: [], texts: cache.texts };
   }
   const defaults = new Map([...read.defaults, ['fail2ban_version', sourced(version, none)], ['fail2ban_confpath', sourced(root, none)]]);
   const layers: Layers = { ...read, defaults };
@@ -73,7 +75,15 @@ export function loadFail2ban(dir: string, { backendDefault = 'auto', version = '
       disabled.push({ jail: name, diagnostics: [...own, ...shared, error.diagnostic] });
     }
   }
-  return { dir: root, jails, disabled, diagnostics: [...server.diagnostics, ...shared], server, texts: cache.texts };
+  return {
+    dir: root,
+    jails,
+    disabled,
+    diagnostics: [...server.diagnostics, ...shared],
+    server,
+    names: jailNames(layers),
+    texts: cache.texts,
+  };
 }
 
 function readOptional(path: string): string {

@@ -1,6 +1,6 @@
 import { asciiMembers, asciiSize } from './regex-chars.ts';
 import { widthOf } from './regex-tree.ts';
-import type { CharSet, Node, RegexTree } from './regex-tree.ts';
+import type { CharSet, Edge, Node, RegexTree } from './regex-tree.ts';
 
 /** Most ways, that do not depend on the text, in which an expression may be tried from one place. */
 const mostWays = 4_096;
@@ -153,23 +153,24 @@ function union(one: Chars, other: Chars): Chars {
   return one.map((meant, index) => meant || other[index] === true);
 }
 
-function isAnchored(node: Node): boolean {
+/** Whether every match begins at one of these edges. */
+export function isAnchored(node: Node, edges: readonly Edge[] = ['start']): boolean {
   switch (node.kind) {
     case 'edge':
-      return node.at === 'start';
+      return edges.includes(node.at);
     case 'group':
     case 'atomic':
-      return isAnchored(node.body);
+      return isAnchored(node.body, edges);
     case 'sequence': {
       // What takes no characters may stand before it.
-      const place = node.items.findIndex((item) => item.kind !== 'look' && !(item.kind === 'edge' && item.at !== 'start'));
+      const place = node.items.findIndex((item) => item.kind !== 'look' && !(item.kind === 'edge' && !edges.includes(item.at)));
       const item = node.items[place];
-      return item !== undefined && isAnchored(item);
+      return item !== undefined && isAnchored(item, edges);
     }
     case 'choice':
-      return node.alternatives.every(isAnchored);
+      return node.alternatives.every((alternative) => isAnchored(alternative, edges));
     case 'repeat':
-      return node.least > 0 && isAnchored(node.body);
+      return node.least > 0 && isAnchored(node.body, edges);
     case 'look':
     case 'chars':
     case 'reference':

@@ -23,17 +23,25 @@ const empty: Node = { kind: 'sequence', items: [] };
  * Parses an expression of Python's `re`, as fail2ban's filters are written in it.
  *
  * @param text with fail2ban's own tags already replaced
+ * @param spans is told where each part of a sequence stands in the text
  * @throws {RegexMistake} for what Python refuses too, and for what cannot be translated exactly
  * @see https://docs.python.org/3.11/library/re.html#regular-expression-syntax
  */
-export function parseRegex(text: string, flags: RegexFlags = noFlags): RegexTree {
+export function parseRegex(text: string, flags: RegexFlags = noFlags, spans?: Map<Node, TextSpan>): RegexTree {
   if (text.length > maxRegexLength)
     throw new RegexMistake(0, 1, `this expression has ${text.length} characters; at most ${maxRegexLength} are read`);
-  return new RegexParser(text, flags).tree();
+  return new RegexParser(text, flags, spans).tree();
+}
+
+/** Offsets in a text, in UTF-16 code units. */
+export interface TextSpan {
+  readonly start: number;
+  readonly end: number;
 }
 
 class RegexParser {
   private readonly text: string;
+  private readonly spans: Map<Node, TextSpan> | undefined;
   private readonly initial: RegexFlags;
   private at = 0;
   private depth = 0;
@@ -42,8 +50,9 @@ class RegexParser {
   private readonly widths = new Map<number, Width>();
   private readonly conditions: { readonly index: number; readonly start: number }[] = [];
 
-  constructor(text: string, flags: RegexFlags) {
+  constructor(text: string, flags: RegexFlags, spans: Map<Node, TextSpan> | undefined) {
     this.text = text;
+    this.spans = spans;
     this.initial = flags;
   }
 
@@ -97,7 +106,9 @@ class RegexParser {
       const item = this.item(flags);
       if (item === undefined) continue;
       if (flags.verbose) while (this.skipVerbose());
-      items.push(this.quantified(item, start));
+      const part = this.quantified(item, start);
+      this.spans?.set(part, { start, end: this.at });
+      items.push(part);
     }
     const [only] = items;
     return items.length === 1 && only !== undefined ? only : { kind: 'sequence', items };
