@@ -59,3 +59,18 @@ export function fileLines(texts: readonly string[], nowMs: number): readonly str
   const firstMs = nowMs - 1_000 - texts.length * stepMs;
   return texts.map((text, index) => `${new Date(firstMs + index * stepMs).toISOString()} mx postfix/smtpd[4711]: ${text}\n`);
 }
+
+/** Lines of a log of which none tells of an offence: mails that pass. */
+export function ordinaryLines(count: number): string {
+  const stamp = new Date().toISOString();
+  const lines = [
+    'postfix/smtpd[4711]: connect from mail.example[192.0.2.40]',
+    'postfix/smtpd[4711]: 4b2KxT1Nq9z6tmV: client=mail.example[192.0.2.40]',
+    'postfix/cleanup[4712]: 4b2KxT1Nq9z6tmV: message-id=<1@mail.example>',
+    'postfix/qmgr[900]: 4b2KxT1Nq9z6tmV: from=<s@example.net>, size=2048, nrcpt=1 (queue active)',
+    'postfix/local[4713]: 4b2KxT1Nq9z6tmV: to=<v@example.com>, relay=local, delay=0.2, dsn=2.0.0, status=sent (delivered to mailbox)',
+    'postfix/qmgr[900]: 4b2KxT1Nq9z6tmV: removed',
+    'postfix/smtpd[4711]: disconnect from mail.example[192.0.2.40] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5',
+  ].map((line) => `${stamp} mx ${line}\n`);
+  return Array.from({ length: count }, (_, index) => lines[index % lines.length]).join('');
+}
