@@ -12,6 +12,8 @@ export interface ActionRunner {
   readonly jail: (name: string, actions: readonly ForeignAction[], info: JailInfo) => JailActions;
   /** Bans, ends of bans and so on that wait for their turn. */
   readonly pending: () => number;
+  /** Resolves when none waits. */
+  readonly idle: () => Promise<void>;
   /** Stops all jails. @param withinMs all that is left at that time is left undone, and told */
   readonly stop: (withinMs: number) => Promise<void>;
 }
@@ -61,6 +63,7 @@ export function createActionRunner({
       return { ...jail, stop: async (withinMs) => jail.stop(withinMs).finally(() => jails.get(name) === jail && jails.delete(name)) };
     },
     pending: () => queue.size(),
+    idle: queue.idle,
     stop: async (withinMs) => {
       await Promise.all([...jails.values()].map(async (jail) => jail.stop(withinMs)));
       jails.clear();

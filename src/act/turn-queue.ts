@@ -9,12 +9,15 @@ export interface TurnQueue<Owner> {
   readonly replace: (owner: Owner, step: () => Promise<boolean>) => void;
   /** Things that wait, with the one under way. */
   readonly size: () => number;
+  /** Resolves when nothing waits. */
+  readonly idle: () => Promise<void>;
 }
 
 export function createTurnQueue<Owner>(): TurnQueue<Owner> {
   const waiting = new Map<Owner, (() => Promise<boolean>)[]>();
   let size = 0;
   let isRunning = false;
+  const idle: (() => void)[] = [];
 
   const work = async (): Promise<void> => {
     isRunning = true;
@@ -32,6 +35,7 @@ export function createTurnQueue<Owner>(): TurnQueue<Owner> {
       size--;
     }
     isRunning = false;
+    for (const resolve of idle.splice(0)) resolve();
   };
 
   const begin = (): void => {
@@ -54,5 +58,10 @@ export function createTurnQueue<Owner>(): TurnQueue<Owner> {
       begin();
     },
     size: () => size,
+    idle: async () =>
+      new Promise((resolve) => {
+        if (isRunning) idle.push(resolve);
+        else resolve();
+      }),
   };
 }
