@@ -3,9 +3,12 @@ import type { DaemonEvent, EventSource } from './event.ts';
 /** Where the daemon puts what happens. */
 export interface EventFeed extends EventSource {
   readonly publish: (event: DaemonEvent) => void;
-  /** For failures and what is ignored, of which nearly all are read by nobody: made when somebody asks, at once if somebody listens. */
-  readonly publishLater: (make: () => DaemonEvent) => void;
+  /** What comes by the thousand in an attack and is read by nobody: made when somebody asks, at once if somebody listens. */
+  readonly publishLater: (often: Often, make: () => DaemonEvent) => void;
 }
+
+/** Which ring an event goes to: failures and what is ignored, or all others. */
+export type Often = 'frequent' | 'rare';
 
 /**
  * Keeps the last events and passes each on to who listens.
@@ -27,9 +30,10 @@ export function createEventFeed(capacity: number): EventFeed {
   };
   return {
     publish: (event) => put(event.kind === 'failure' || event.kind === 'ignored' ? frequent : rare, event),
-    publishLater: (make) => {
-      if (listeners.size > 0) put(frequent, make());
-      else frequent.push({ number: ++published, event: make });
+    publishLater: (often, make) => {
+      const ring = often === 'frequent' ? frequent : rare;
+      if (listeners.size > 0) put(ring, make());
+      else ring.push({ number: ++published, event: make });
     },
     recent: (count) => {
       const both = [...frequent.items(), ...rare.items()].toSorted((a, b) => a.number - b.number);

@@ -37,7 +37,7 @@ const maxWaitingRows = 1_000_000;
 /** What is written before others are served: some 4 ms. */
 const rowsAtOnce = 1_000;
 /** A commit takes a millisecond or two, however few rows it has: in a flood the bans of so many ms share one. */
-const apartMs = 50;
+const apartMs = 100;
 
 export function createCheckpointer({ store, changes, everyMs, cursors, failed }: CheckpointerDeps): Checkpointer {
   const positions = new Map(cursors.map((cursor) => [keyOf(cursor), cursor]));

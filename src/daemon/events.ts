@@ -76,7 +76,7 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
       const { source, text } = record;
       const shown = ownText(text.slice(0, shownCharacters));
       const now = nowMs();
-      feed.publishLater(() => {
+      feed.publishLater('frequent', () => {
         const line = shown.toWellFormed(); // it may have been cut within a character
         return { time: at(now), kind: 'failure', jail, subject, address, failures, maxretry, source, filter, pattern, line };
       });
@@ -85,26 +85,36 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
       metrics.jail(jail).ignored[because].inc();
       if (because === 'protected') log('info', `[${jail}] Ignore ${formatSubject(subject)} by ${detail}`);
       const now = nowMs();
-      feed.publishLater(() => ({ time: at(now), kind: 'ignored', jail, subject, because, detail }));
+      feed.publishLater('frequent', () => ({ time: at(now), kind: 'ignored', jail, subject, because, detail }));
     },
     banned: (ban, address, failures, grown = false) => {
       metrics.jail(ban.jail).banned(ban);
-      const length = ban.untilMs === Infinity ? 'for good' : `for ${formatDuration(ban.untilMs - ban.sinceMs)}`;
-      if (ban.observe) log('notice', `[${ban.jail}] Would ban ${formatSubject(ban.subject)} ${length}`);
-      else {
-        log('notice', `[${ban.jail}] Ban ${formatSubject(ban.subject)}`);
-        if (grown) log('notice', `[${ban.jail}] Increase Ban ${formatSubject(ban.subject)} (${ban.count} # ${spanOf(ban)})`);
+      if (ban.observe) {
+        const length = () => (ban.untilMs === Infinity ? 'for good' : `for ${formatDuration(ban.untilMs - ban.sinceMs)}`);
+        log('notice', () => `[${ban.jail}] Would ban ${formatSubject(ban.subject)} ${length()}`);
+      } else {
+        log('notice', () => `[${ban.jail}] Ban ${formatSubject(ban.subject)}`);
+        if (grown) log('notice', () => `[${ban.jail}] Increase Ban ${formatSubject(ban.subject)} (${ban.count} # ${spanOf(ban)})`);
       }
-      publish({ time: time(), kind: 'ban', ban: toBanEntry(ban), address: address ?? null, failures: failures ?? null });
+      const now = nowMs();
+      feed.publishLater('rare', () => ({
+        time: at(now),
+        kind: 'ban',
+        ban: toBanEntry(ban),
+        address: address ?? null,
+        failures: failures ?? null,
+      }));
     },
     restored: (ban) => {
       metrics.jail(ban.jail).restored(ban);
-      if (!ban.observe) log('info', `[${ban.jail}] Restore Ban ${formatSubject(ban.subject)}`);
+      if (!ban.observe) log('info', () => `[${ban.jail}] Restore Ban ${formatSubject(ban.subject)}`);
     },
     unbanned: (ban, because) => {
       metrics.jail(ban.jail).unbanned(ban, because);
-      if (!ban.observe) log('notice', `[${ban.jail}] Unban ${formatSubject(ban.subject)}`);
-      publish({ time: time(), kind: 'unban', jail: ban.jail, subject: ban.subject, because });
+      const { jail, subject, observe } = ban;
+      if (!observe) log('notice', () => `[${jail}] Unban ${formatSubject(subject)}`);
+      const now = nowMs();
+      feed.publishLater('rare', () => ({ time: at(now), kind: 'unban', jail, subject, because }));
     },
     allowed: (prefix, untilMs) => {
       log('notice', `allow ${formatSubject(prefix)}`);

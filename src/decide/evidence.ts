@@ -27,13 +27,13 @@ const subjectOverheadBytes = 160;
  */
 export class Evidence {
   readonly #limitBytes: number;
-  /** In the order of their last line. */
   readonly #subjects = new Map<Prefix, Held>();
   /**
-   * Stands on the oldest: whatever it has passed is gone or went to the end. It lives on from one eviction to the next, because a new one
-   * would step over every entry that was ever deleted at the front.
+   * Of the subjects in the order of their last line, linked by hand: a Map would have to forget and take up an entry for each line, and to find its
+   * oldest it passes over all that were deleted.
    */
-  #oldest = this.#subjects.entries();
+  #oldest: Held | undefined;
+  #newest: Held | undefined;
   readonly #scratch = new Uint8Array(evidenceLineBytes);
   readonly #encoder = new TextEncoder();
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -55,10 +55,12 @@ export class Evidence {
   }
 
   add(subject: Prefix, { atMs, source, filter, pattern, line: whole, jails }: EvidenceLine): void {
-    const known = this.#subjects.get(subject);
-    if (known !== undefined) this.#subjects.delete(subject);
-    const held = known ?? { bytes: subjectOverheadBytes, lines: [], sizes: [] };
-    const before = known?.bytes ?? 0;
+    const held = this.#subjects.get(subject) ?? this.#begin(subject);
+    if (held !== this.#newest) {
+      this.#unlink(held);
+      this.#append(held);
+    }
+    const before = held.bytes;
     const line = this.#copy(whole);
     const size = lineOverheadBytes + (oneByteEach.test(line) ? line.length : 2 * line.length);
     held.lines.push({ atMs, source, filter, pattern, line, jails });
@@ -68,7 +70,6 @@ export class Evidence {
       held.lines.shift();
       held.bytes -= held.sizes.shift() ?? 0;
     }
-    this.#subjects.set(subject, held);
     this.#bytes += held.bytes - before;
     while (this.#bytes > this.#limitBytes) this.#evict();
   }
@@ -78,16 +79,36 @@ export class Evidence {
     return this.#subjects.get(subject)?.lines ?? [];
   }
 
+  #begin(subject: Prefix): Held {
+    const held: Held = { subject, bytes: subjectOverheadBytes, lines: [], sizes: [], older: undefined, newer: undefined };
+    this.#subjects.set(subject, held);
+    this.#bytes += held.bytes;
+    this.#append(held);
+    return held;
+  }
+
   #evict(): void {
-    const { value } = this.#oldest.next();
-    if (value === undefined) {
-      this.#oldest = this.#subjects.entries();
-      return;
-    }
-    const [subject, { bytes }] = value;
-    this.#subjects.delete(subject);
-    this.#bytes -= bytes;
+    const oldest = this.#oldest;
+    if (oldest === undefined) return;
+    this.#subjects.delete(oldest.subject);
+    this.#unlink(oldest);
+    this.#bytes -= oldest.bytes;
     this.#evicted++;
+  }
+
+  #append(held: Held): void {
+    held.older = this.#newest;
+    held.newer = undefined;
+    if (this.#newest === undefined) this.#oldest = held;
+    else this.#newest.newer = held;
+    this.#newest = held;
+  }
+
+  #unlink({ older, newer }: Held): void {
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
   }
 
   /** A copy: a slice of the line would keep the line, and the chunk it was read in, alive. */
@@ -100,10 +121,14 @@ export class Evidence {
 }
 
 interface Held {
+  readonly subject: Prefix;
   bytes: number;
   readonly lines: EvidenceLine[];
   /** Of the lines, bytes with their overhead. */
   readonly sizes: number[];
+  /** Neighbours in the order of their last line. */
+  older: Held | undefined;
+  newer: Held | undefined;
 }
 
 const ascii = /^[\u0000-\u007f]*$/;

@@ -13,6 +13,12 @@ export function giveWayTo(
   { neverBanned, lanes, nowMs }: { readonly neverBanned: NeverBanned; readonly lanes: readonly number[]; readonly nowMs: number },
   out: Decision[],
 ): void {
+  // An allowlist may have 100,000 networks, and each would look at all bans.
+  if (added.some(({ prefix }) => !isSingle(prefix))) {
+    for (const active of ledger.book.list())
+      if (neverBanned.whyOverlapping(active.ban.subject) !== undefined) giveWay(active, ledger, neverBanned, nowMs, out);
+    return;
+  }
   for (const { prefix } of added) {
     for (const active of ledger.overlapping(prefix, lanes)) giveWay(active, ledger, neverBanned, nowMs, out);
   }

@@ -1,5 +1,5 @@
 import type { Address, Prefix } from '../model/address.ts';
-import { readAddressBits } from '../model/address-bits.ts';
+import { readAddressBits, wordsOfAddress } from '../model/address-bits.ts';
 import type { NeverBanned, Verdict } from './never-banned.ts';
 import { newKey, readSubject, type SubjectKey, subjectOfAddress, wholeAddress } from './subject-key.ts';
 
@@ -12,13 +12,10 @@ export interface Judgement {
   readonly key: SubjectKey;
 }
 
-interface Kept extends Judgement {
-  readonly address: SubjectKey;
-  readonly length: number;
-}
-
-/** Judgements kept; some 300 bytes each. */
+/** Judgements kept; some 250 bytes each. */
 const places = 4_096;
+/** The address's words, and the length that was asked for. */
+const wordsOfPlace = wordsOfAddress + 1;
 
 /**
  * Judges addresses, and remembers the last judgements: in an attack the same few thousand hosts come again and again, each time to be looked up in
@@ -26,7 +23,9 @@ const places = 4_096;
  * that share a place makes us judge anew, and that is all.
  */
 export class Judgements {
-  readonly #kept: (Kept | undefined)[] = Array.from({ length: places });
+  readonly #kept: (Judgement | undefined)[] = Array.from({ length: places });
+  /** What each was asked: side by side, because most look-ups wait for memory. */
+  readonly #asked = new Uint32Array(places * wordsOfPlace);
   readonly #scratch = newKey();
   #neverBanned: NeverBanned | undefined;
 
@@ -40,18 +39,21 @@ export class Judgements {
     readAddressBits(address, words);
     const place = placeOf(words);
     const kept = this.#kept[place];
-    if (kept !== undefined && kept.length === length && sameAddress(kept.address, words)) return kept;
+    const at = place * wordsOfPlace;
+    if (kept !== undefined && this.#asked[at + wordsOfAddress] === length && sameAddress(this.#asked, at, words)) return kept;
     const verdict = neverBanned.verdict(address, length);
     const key = newKey();
     readSubject(key, address, verdict.kind === 'free' ? length : wholeAddress);
-    const judged: Kept = { verdict, subject: subjectOfAddress(key, address), key, address: words.slice() as SubjectKey, length };
+    const judged: Judgement = { verdict, subject: subjectOfAddress(key, address), key };
     this.#kept[place] = judged;
+    words[wordsOfAddress] = length;
+    this.#asked.set(words, at);
     return judged;
   }
 }
 
-function sameAddress(one: SubjectKey, other: SubjectKey): boolean {
-  return one[3] === other[3] && one[2] === other[2] && one[1] === other[1] && one[0] === other[0];
+function sameAddress(table: Uint32Array, at: number, words: SubjectKey): boolean {
+  return table[at + 3] === words[3] && table[at + 2] === words[2] && table[at + 1] === words[1] && table[at] === words[0];
 }
 
 /** Neighbours get different places: low bits count, and of IPv6 all of the network's. */

@@ -49,6 +49,7 @@ export class KeyTable {
 
   /** @returns the row, or -1. */
   find(key: SubjectKey): number {
+    if (this.#size === 0) return -1; // nobody has been banned before, say
     const hash = hashKey(key, this.#seed);
     const slots = this.#segmentOf(hash);
     const mask = slots.length - 1;

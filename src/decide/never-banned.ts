@@ -1,6 +1,7 @@
 import { type Address, covers, parsePrefix, type Prefix, splitPrefix } from '../model/address.ts';
-import { readPrefixBits, wordsOfAddress } from '../model/address-bits.ts';
+import { wordsOfAddress } from '../model/address-bits.ts';
 import type { Protection } from '../model/protection.ts';
+import { columnsOf, orderOf } from './prefix-order.ts';
 import { lengthOf, newKey, readSubject, type SubjectKey, wholeAddress } from './subject-key.ts';
 
 /** What is never banned on any host. */
@@ -37,22 +38,27 @@ export class NeverBanned {
   /** @param listed loopback is added by itself */
   constructor(listed: readonly Protection[]) {
     this.entries = [...always, ...listed];
-    const sorted = this.entries
-      .map((entry) => {
-        const words = new Uint32Array(wordsOfAddress);
-        return { entry, words, length: readPrefixBits(entry.prefix, words), ipv6: entry.prefix.includes(':') };
-      })
-      // The wider first where two begin at the same address. `::/0` of IPv6 holds the mapped range, yet nothing of IPv4: families apart.
-      .toSorted((a, b) => Number(a.ipv6) - Number(b.ipv6) || compareWords(a.words, 0, b.words) || a.length - b.length);
-    const widest: typeof sorted = [];
-    for (const next of sorted) {
-      const last = widest.at(-1);
-      if (last === undefined || !covers(last.entry.prefix, next.entry.prefix)) widest.push(next);
+    const all = columnsOf(this.entries.map(({ prefix }) => prefix));
+    const widest: Protection[] = [];
+    const starts = new Uint32Array(all.words.length);
+    const lengths = new Uint8Array(all.lengths.length);
+    let ipv4Count = 0;
+    for (const index of orderOf(all)) {
+      const entry = this.entries[index];
+      if (entry === undefined) continue;
+      const at = widest.length;
+      // The last one begins at or before this one, so it holds it or lies apart. `::/0` holds the mapped range, yet nothing of IPv4: families apart.
+      const ofLast = all.ipv6[index] === 1 ? at > ipv4Count : at > 0;
+      if (ofLast && sameNetwork(all.words, starts, at - 1, lengths[at - 1] ?? 0, index)) continue;
+      for (let word = 0; word < wordsOfAddress; word++) starts[at * wordsOfAddress + word] = all.words[index * wordsOfAddress + word] ?? 0;
+      lengths[at] = all.lengths[index] ?? 0;
+      if (all.ipv6[index] === 0) ipv4Count++;
+      widest.push(entry);
     }
-    this.#widest = widest.map(({ entry }) => entry);
-    this.#starts = Uint32Array.from(widest.flatMap(({ words }) => [...words]));
-    this.#lengths = Uint8Array.from(widest.map(({ length }) => length));
-    this.#ipv4Count = widest.filter(({ ipv6 }) => !ipv6).length;
+    this.#widest = widest;
+    this.#starts = starts;
+    this.#lengths = lengths;
+    this.#ipv4Count = ipv4Count;
   }
 
   /** Why the address is never banned; undefined: it may be. */
@@ -132,12 +138,12 @@ function compareWords(table: Uint32Array, index: number, words: Uint32Array): nu
   return 0;
 }
 
-/** Whether the first `length` bits (mapped) are the same. */
-function sameNetwork(words: Uint32Array, table: Uint32Array, index: number, length: number): boolean {
+/** Whether the first `length` bits (mapped) of two addresses are the same: of the `index`-th of a table, and of the `which`-th of the other. */
+function sameNetwork(words: Uint32Array, table: Uint32Array, index: number, length: number, which = 0): boolean {
   for (let word = 0; word < wordsOfAddress; word++) {
     const kept = length - word * 32;
     if (kept <= 0) return true;
-    const difference = (words[word] ?? 0) ^ (table[index * wordsOfAddress + word] ?? 0);
+    const difference = (words[which * wordsOfAddress + word] ?? 0) ^ (table[index * wordsOfAddress + word] ?? 0);
     if ((kept >= 32 ? difference : difference >>> (32 - kept)) !== 0) return false;
   }
   return true;
