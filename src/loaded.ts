@@ -3,6 +3,7 @@ import type { Config } from './config/config.ts';
 import type { Written } from './config/parse.ts';
 import type { Decision, Jail } from './model/decision.ts';
 import type { Filter } from './model/filter.ts';
+import { type ForeignJail, foreignFilterName, foreignPatternName } from './model/foreign-jail.ts';
 
 /** A configuration and the rules it leads to, both without mistakes. */
 export interface Loaded {
@@ -11,6 +12,15 @@ export interface Loaded {
   /** undefined: the built-in defaults. */
   readonly path: string | undefined;
   readonly filters: readonly Filter[];
+  /** Jails in fail2ban's dialect. */
+  readonly foreign: readonly ForeignJail[];
+  /** Jails of fail2ban that cannot be used, and why: said, shown, and left out. */
+  readonly disabled: readonly { readonly jail: string; readonly why: string }[];
+}
+
+/** All jails, native ones first. */
+export function allJails({ config, foreign }: Pick<Loaded, 'config' | 'foreign'>): readonly Jail[] {
+  return [...config.jails, ...foreign.map(({ jail }) => jail)];
 }
 
 /** Only what jails use is run. */
@@ -19,28 +29,50 @@ export function usedFilters({ filters, config: { jails } }: Pick<Loaded, 'filter
   return filters.filter(({ name }) => used.has(name)).map((filter) => withAskedMemories(filter, jails));
 }
 
-/** What becomes a label of the metrics. */
-export function labelsOf(loaded: Loaded) {
-  const { sources, jails } = loaded.config;
+/** What becomes a label of the metrics. @param foreignInputs what only jails in fail2ban's dialect read */
+export function labelsOf(
+  loaded: Loaded,
+  foreignInputs: readonly { readonly name: string; readonly kind: 'file' | 'journal'; readonly silenceMs: number }[],
+) {
+  const { sources } = loaded.config;
   const journal = sources.journal === undefined ? [] : [sources.journal];
+  const inputs = [...journal, ...sources.files, ...sources.syslog, ...foreignInputs];
   return {
-    sources: [...journal, ...sources.files, ...sources.syslog].map(({ name, kind, silenceMs }) => ({ name, kind, silenceMs })),
-    jails: jails.map(({ name }) => name),
-    filters: usedFilters(loaded).map(({ name, patterns }) => ({ name, patterns: patterns.map((pattern) => pattern.name) })),
+    sources: inputs.map(({ name, kind, silenceMs }) => ({ name, kind, silenceMs })),
+    jails: allJails(loaded).map(({ name }) => name),
+    filters: [
+      ...usedFilters(loaded).map(({ name, patterns }) => ({ name, patterns: patterns.map((pattern) => pattern.name) })),
+      ...loaded.foreign.map(({ jail, texts }) => ({
+        name: foreignFilterName(jail.name),
+        patterns: texts.failregex.map((_, index) => foreignPatternName(index)),
+      })),
+    ],
   };
 }
 
 /** What a reload changed, one sentence each. */
-export function changesOf(before: Config, after: Config, decisions: readonly Decision[]): readonly string[] {
-  const old = new Map(before.jails.map((jail) => [jail.name, jail]));
-  const now = new Set(after.jails.map(({ name }) => name));
-  const differs = (jail: Jail): boolean => old.has(jail.name) && JSON.stringify(old.get(jail.name)) !== JSON.stringify(jail);
+export function changesOf(before: Loaded, after: Loaded, decisions: readonly Decision[]): readonly string[] {
+  const [old, now] = [before, after].map((loaded) => new Map(jailTexts(loaded)));
+  const names = (texts: ReadonlyMap<string, string> | undefined): readonly string[] => [...(texts?.keys() ?? [])];
   const ended = (jail: string): number => decisions.filter((each) => each.kind === 'unban' && each.jail === jail).length;
   return [
-    ...after.jails.filter(({ name }) => !old.has(name)).map(({ name }) => `jail ${name} is new`),
-    ...after.jails.filter(differs).map(({ name }) => `jail ${name} is changed`),
-    ...before.jails.filter(({ name }) => !now.has(name)).map(({ name }) => `jail ${name} is gone: ${formatCount(ended(name))} lifted`),
+    ...names(now).flatMap((name) => (old?.has(name) === true ? [] : [`jail ${name} is new`])),
+    ...names(now).flatMap((name) => (old?.has(name) === true && old.get(name) !== now?.get(name) ? [`jail ${name} is changed`] : [])),
+    ...names(old).flatMap((name) => (now?.has(name) === true ? [] : [`jail ${name} is gone: ${formatCount(ended(name))} lifted`])),
   ];
+}
+
+/** Each jail with everything that makes it what it is. */
+function jailTexts({ config, foreign }: Loaded): readonly (readonly [string, string])[] {
+  return [
+    ...config.jails.map((jail) => [jail.name, JSON.stringify(jail)] as const),
+    ...foreign.map((each) => [each.jail.name, foreignJailText(each)] as const),
+  ];
+}
+
+/** Equal for jails that are equal. */
+export function foreignJailText(jail: ForeignJail): string {
+  return JSON.stringify(jail, (_, value: unknown) => (value instanceof Map ? [...(value as Map<unknown, unknown>)] : value));
 }
 
 /** What a reload leaves as it is. */

@@ -5,9 +5,9 @@ import { machineNotes, type Machine } from './config/built-in.ts';
 import { expectNobody } from './control/listen.ts';
 import { startControl } from './control/server.ts';
 import { type Daemon, startDaemon } from './daemon/daemon.ts';
-import { formatDiagnostic } from './diagnostic.ts';
+import { type Diagnostic, formatDiagnostic, formatDiagnostics } from './diagnostic.ts';
 import { findNft, probeNft } from './enforce/nft-probe.ts';
-import type { Loaded } from './loaded.ts';
+import { allJails, type Loaded } from './loaded.ts';
 import { createLog, type Log } from './daemon/log.ts';
 import { probeMachine } from './daemon/machine.ts';
 import { serveMetrics } from './metrics/server.ts';
@@ -28,7 +28,7 @@ export async function run(options: RunOptions): Promise<number> {
   const log = createLog({ nowMs: Date.now, linesPerSecond: logLinesPerSecond });
   let machine: Machine | undefined;
   const probe = async (): Promise<Machine> => (machine ??= await probeMachine());
-  const read = () => load(options.config, probe);
+  const read = () => load(options, probe);
 
   const first = await read();
   if ('mistakes' in first) {
@@ -90,17 +90,31 @@ export async function run(options: RunOptions): Promise<number> {
 
 /** Also used by a reload: reads everything beside what is in force. */
 async function load(
-  given: string | undefined,
+  { config: given, fail2ban }: RunOptions,
   probe: () => Promise<Machine>,
 ): Promise<{ readonly loaded: Loaded; readonly warnings: readonly string[] } | { readonly mistakes: string }> {
-  const { rules, loaded, mistakes, warnings } = await loadSetup(given, probe);
+  const { rules, loaded, foreign, mistakes, warnings } = await loadSetup(given, probe, fail2ban);
   if (mistakes !== '' || loaded.reading.kind === 'mistakes') return { mistakes };
   const { config, written } = loaded.reading;
   const lineOf = (file: string, line: number): string | undefined => loaded.texts.get(file)?.split(/\r?\n/)[line - 1];
   return {
-    loaded: { config, written, path: loaded.path, filters: rules.filters },
-    warnings: warnings.map((each) => formatDiagnostic(each, rules.sourceLine(each) ?? lineOf(each.file, each.line))),
+    loaded: {
+      config,
+      written,
+      path: loaded.path,
+      filters: rules.filters,
+      foreign: foreign.jails,
+      disabled: foreign.disabled.map(({ jail, diagnostics }) => ({ jail, why: diagnostics.map(placeAndMessage).join('; ') })),
+    },
+    warnings: [
+      ...warnings.map((each) => formatDiagnostic(each, rules.sourceLine(each) ?? lineOf(each.file, each.line))),
+      ...foreign.disabled.map(({ jail, diagnostics }) => `jail ${jail} is left out: ${formatDiagnostics(diagnostics, foreign.texts)}`),
+    ],
   };
+}
+
+function placeAndMessage({ file, line, message }: Diagnostic): string {
+  return `${file}:${line}: ${message}`;
 }
 
 /** Whether the kernel is touched, and by whose word it is not. */
@@ -155,7 +169,7 @@ async function serve(config: Config, daemon: Daemon, log: Log) {
 
 /** What a person wants to know first: what is read, what is enforced, where to look, what to try. */
 function greeting(
-  { config, path }: Loaded,
+  loaded: Loaded,
   daemon: Daemon,
   mode: Mode,
   metricsPort: number | undefined,
@@ -164,13 +178,17 @@ function greeting(
   const sources = daemon
     .sources()
     .map(({ input, up, detail }) => `  ${up ? 'reads' : 'waits for'} ${input.name}${detail === '' ? '' : `: ${detail}`}`);
-  const jails = config.jails.map(({ name, observe }) => (observe ? `${name} (observing)` : name)).join(', ');
+  const { config, path, disabled } = loaded;
+  const jails = allJails(loaded).map(({ name, observe }) => (observe ? `${name} (observing)` : name));
   return [
     `sluice ${readVersion()}, ${path === undefined ? 'built-in defaults (no /etc/sluice/sluice.yaml)' : `configuration ${path}`}`,
     ...(machine === undefined ? [] : machineNotes(machine).map((note) => `  ${note}`)),
     ...sources,
     mode.nft === undefined ? `  observes only, nobody is banned: ${mode.because}` : '  bans with nftables, table inet sluice',
-    `  jails: ${jails}`,
+    `  jails: ${jails.length === 0 ? 'none' : jails.join(', ')}`,
+    ...(disabled.length === 0
+      ? []
+      : [`  left out, see the warnings above or sluice status: ${disabled.map(({ jail }) => jail).join(', ')}`]),
     metricsPort === undefined ? '  no metrics' : `  metrics: http://${config.metrics?.host}:${metricsPort}/metrics`,
     `  control: ${config.control.socket}`,
     `  try: sluice test '${sample}' --filter postfix`,

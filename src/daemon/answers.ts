@@ -8,6 +8,7 @@ import type { Address } from '../model/address.ts';
 import type { Ban, Decision, IgnoreReason, Jail } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import type { Filter, Ports } from '../model/filter.ts';
+import { type ForeignJail, foreignFilterName, foreignPatternName } from '../model/foreign-jail.ts';
 import { formatProtection } from '../model/protection.ts';
 import type { Input, SourceState } from './sources.ts';
 
@@ -74,10 +75,17 @@ export class JailCounts {
   }
 }
 
-export function summaryOf(jail: Jail, decider: Decider, counts: JailCounts): JailSummary {
+/** @param disabled jails that were stopped, and why */
+export function summaryOf(jail: Jail, decider: Decider, counts: JailCounts, disabled: ReadonlyMap<string, string>): JailSummary {
   const { matches, failures, bans: bansTotal, restored } = counts.of(jail.name);
   const { tracked, bans: bansNow } = decider.counts(jail.name);
-  return { name: jail.name, observe: jail.observe, disabled: null, matches, failures, tracked, bansNow, bansTotal, restored };
+  const why = disabled.get(jail.name) ?? null;
+  return { name: jail.name, observe: jail.observe, disabled: why, matches, failures, tracked, bansNow, bansTotal, restored };
+}
+
+/** A jail that could not be used when the configuration was read. */
+export function brokenSummary(name: string, why: string): JailSummary {
+  return { name, observe: false, disabled: why, matches: 0, failures: 0, tracked: 0, bansNow: 0, bansTotal: 0, restored: 0 };
 }
 
 export function jailStatusOf(
@@ -89,28 +97,54 @@ export function jailStatusOf(
     readonly inputs: readonly Input[];
     /** `file:line` of the jail; null: built-in. */
     readonly from: string | null;
+    readonly disabled: ReadonlyMap<string, string>;
+    /** The same jail in fail2ban's dialect, if it is one. */
+    readonly foreign: ForeignJail | undefined;
   },
 ): JailStatus {
-  const { decider, counts, filters, inputs, from } = parts;
+  const { decider, counts, filters, inputs, from, disabled, foreign } = parts;
   const used = filters.filter(({ name }) => jail.filters.some((each) => each === name || each.startsWith(`${name}/`)));
   const { firstMs, factor, maxMs, forgetMs } = jail.bantime;
   return {
-    ...summaryOf(jail, decider, counts),
+    ...summaryOf(jail, decider, counts, disabled),
     from,
     filters: jail.filters,
     maxretry: jail.maxretry,
     findtimeMs: jail.findtimeMs,
     bantime: { firstMs: spanOrForever(firstMs), factor, maxMs: spanOrForever(maxMs), forgetMs: spanOrForever(forgetMs) },
     prefix: jail.prefix,
-    ports: formatPorts(jail.ports),
-    patterns: used.flatMap(({ name: filter, patterns }) =>
-      patterns
-        .filter(({ name }) => jail.filters.includes(filter) || jail.filters.includes(`${filter}/${name}`))
-        .map(({ name: pattern }) => ({ filter, pattern, matches: counts.ofPattern(filter, pattern) })),
-    ),
+    ports: jail.closes === false ? 'none: its own commands carry out its bans' : formatPorts(jail.ports),
+    patterns: [
+      ...used.flatMap(({ name: filter, patterns }) =>
+        patterns
+          .filter(({ name }) => jail.filters.includes(filter) || jail.filters.includes(`${filter}/${name}`))
+          .map(({ name: pattern }) => ({ filter, pattern, matches: counts.ofPattern(filter, pattern) })),
+      ),
+      ...(foreign?.texts.failregex ?? []).map((_, index) => {
+        const filter = foreignFilterName(jail.name);
+        const pattern = foreignPatternName(index);
+        return { filter, pattern, matches: counts.ofPattern(filter, pattern) };
+      }),
+    ],
     ignored: counts.of(jail.name).ignored,
+    ...readOf(foreign, used, inputs),
+  };
+}
+
+/** Where a jail's lines come from. */
+function readOf(
+  foreign: ForeignJail | undefined,
+  used: readonly Filter[],
+  inputs: readonly Input[],
+): Pick<JailStatus, 'journal' | 'files'> {
+  if (foreign?.reading.kind === 'files') return { journal: [], files: foreign.reading.paths.map(({ pattern }) => pattern) };
+  if (foreign?.reading.kind === 'journal') {
+    // As journalctl takes them, with + between alternatives.
+    return { journal: foreign.reading.matches.flatMap((group, index) => (index === 0 ? group : ['+', ...group])), files: [] };
+  }
+  return {
     journal: inputs.some(({ kind }) => kind === 'journal') ? [...new Set(used.flatMap(({ journal }) => journal))] : [],
-    files: inputs.flatMap((input) => (input.kind === 'file' ? [input.path] : [])),
+    files: inputs.flatMap((input) => (input.kind === 'file' && !input.name.startsWith('fail2ban:') ? [input.path] : [])),
   };
 }
 

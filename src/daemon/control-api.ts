@@ -1,4 +1,4 @@
-import { banEntries, explanationOf, type JailCounts, jailStatusOf, sourceStatusOf, summaryOf } from './answers.ts';
+import { banEntries, brokenSummary, explanationOf, type JailCounts, jailStatusOf, sourceStatusOf, summaryOf } from './answers.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { configInForce } from '../config/in-force.ts';
 import { toBanEntry } from '../control/ban-entry.ts';
@@ -36,6 +36,8 @@ export interface ControlDeps {
   /** What is in force now, and since when. */
   readonly inForce: () => { readonly loaded: Loaded; readonly sinceMs: number };
   readonly ready: () => boolean;
+  /** Jails that were stopped, and why. */
+  readonly disabled: () => ReadonlyMap<string, string>;
   readonly problems: () => readonly string[];
   readonly reload: DaemonApi['reload'];
   readonly confirm: DaemonApi['confirm'];
@@ -94,17 +96,21 @@ export function createControlApi(deps: ControlDeps): DaemonApi {
         problems: deps.problems(),
         config: { file: loaded.path ?? null, loaded: at(sinceMs) },
         sources: sources.states().map(sourceStatusOf),
-        jails: decider.jails.map((jail) => summaryOf(jail, decider, counts)),
+        jails: [
+          ...decider.jails.map((jail) => summaryOf(jail, decider, counts, deps.disabled())),
+          ...loaded.disabled.map(({ jail, why }) => brokenSummary(jail, why)),
+        ],
       };
     },
     jail: (name) => {
       const jail = decider.jails.find((each: Jail) => each.name === name);
       if (jail === undefined) return undefined;
       const { loaded } = inForce();
-      const place = loaded.written(['jails', name]);
+      const foreign = loaded.foreign.find((each) => each.jail.name === name);
+      const place = foreign ?? loaded.written(['jails', name]);
       const from = place === undefined ? null : `${place.file}:${place.line}`;
       const inputs = sources.states().map(({ input }) => input);
-      return jailStatusOf(jail, { decider, counts, filters: loaded.filters, inputs, from });
+      return jailStatusOf(jail, { decider, counts, filters: loaded.filters, inputs, from, disabled: deps.disabled(), foreign });
     },
     jailNames: () => decider.jails.map(({ name }) => name),
     bans: (jail) => banEntries(decider.bans(jail)),

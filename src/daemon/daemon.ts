@@ -10,7 +10,7 @@ import { Decider } from '../decide/decider.ts';
 import { createEvents } from './events.ts';
 import { type HostFacts, readHost } from '../host/host.ts';
 import { linkKernel, observing } from './kernel-link.ts';
-import { changesOf, labelsOf, type Loaded, restartNeeded, usedFilters } from '../loaded.ts';
+import { allJails, changesOf, labelsOf, type Loaded, restartNeeded, usedFilters } from '../loaded.ts';
 import type { Log } from './log.ts';
 import { createMatcher } from '../match/matcher.ts';
 import type { OwnHost } from '../match/own-way.ts';
@@ -20,6 +20,7 @@ import { createPipeline, type PipelineRules } from '../pipeline.ts';
 import { prefixesOf, protectionsOf } from './protection.ts';
 import { createRulesSieve } from '../sieve/rules-sieve.ts';
 import { createReloading } from './reloading.ts';
+import { createForeign } from './foreign.ts';
 import { createSources, inputsOf, type SourceState } from './sources.ts';
 import { openStore } from '../store/store.ts';
 
@@ -74,7 +75,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const inForce = (jails: readonly Jail[]): readonly Jail[] => (observes ? jails.map((jail) => ({ ...jail, observe: true })) : jails);
   const seed = randomFillSync(new Uint32Array(2));
   const decider = new Decider(
-    inForce(config.jails),
+    inForce(allJails(loaded)),
     {
       seed: [seed[0] ?? 0, seed[1] ?? 0],
       maxSubjects: config.limits.subjects,
@@ -107,14 +108,14 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   let host: HostFacts = await readHost({ nowMs: startedMs });
   for (const problem of host.problems) events.notice('warning', problem);
   const rulesOf = (next: Loaded): PipelineRules => {
-    const { sources, jails } = next.config;
+    const { sources } = next.config;
     const own: OwnHost = {
       own: sources.own,
       hostname: hostname(),
       isOwnAddress: (address) => host.ownAddresses.has(address),
       headerless: new Set(sources.files.flatMap(({ name, program }) => (program === undefined ? [] : [name]))),
     };
-    return { matcher: createMatcher(usedFilters(next)), own, maxSkewMs: sources.maxSkewMs, jails };
+    return { matcher: createMatcher(usedFilters(next)), own, maxSkewMs: sources.maxSkewMs, jails: allJails(next) };
   };
   const pipeline = createPipeline(
     {
@@ -127,9 +128,19 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
         kernel.apply(changes, record);
         checkpointer.soon();
       },
+      carriedOut: (decision, detection) => foreign.carriedOut(decision, detection),
     },
     rulesOf(loaded),
   );
+  const foreign = createForeign({
+    pipeline,
+    decider,
+    events,
+    nowMs,
+    acts: !observes,
+    hold: (held) => sources.hold(held, foreign.owns),
+  });
+  await foreign.use(loaded.foreign);
   const sieve = createRulesSieve(usedFilters(loaded));
   const sources = createSources({
     events,
@@ -138,13 +149,14 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     handle: pipeline.handle,
     checkpointer,
     sieve,
+    foreign,
     limits: config.limits,
   });
 
   const allow = () => prefixesOf(decider.neverBanned.entries);
   const label = (): void => {
-    metrics.configure(labelsOf(loaded), nowMs());
-    metrics.alsoAsFail2ban(loaded.config.fail2banNames ? loaded.config.jails : undefined);
+    metrics.configure(labelsOf(loaded, foreign.inputs()), nowMs());
+    metrics.alsoAsFail2ban(loaded.config.fail2banNames ? allJails(loaded) : undefined);
   };
   label();
   metrics.configLoaded(true, startedMs);
@@ -160,9 +172,12 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     metrics.bounds.history.follow(historyEvicted);
     metrics.bounds.evidence.follow(evidenceEvicted);
     // Meant to ban, also where nft is not permitted: an alert tells that nobody is banned.
-    const observing = loaded.config.jails.filter(({ observe }) => observe || loaded.config.enforce.mode === 'observe').length;
+    const disabled = foreign.disabled();
+    const running = allJails(loaded).filter(({ name }) => !disabled.has(name));
+    const observing = running.filter(({ observe }) => observe || loaded.config.enforce.mode === 'observe').length;
     metrics.jails.observe.set(observing);
-    metrics.jails.enforce.set(loaded.config.jails.length - observing);
+    metrics.jails.enforce.set(running.length - observing);
+    metrics.jails.disabled.set(disabled.size + loaded.disabled.length);
   });
 
   decider.protect(protectionsOf(config, host), startedMs);
@@ -170,13 +185,14 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   for (const ban of decider.bans()) {
     events.restored(ban);
     counts.restored(ban.jail);
+    foreign.restored(ban);
   }
   // What the start writes is everything; later changes come on top.
   decider.takeKernelChanges(startedMs);
   pipeline.announce(restored.filter(({ kind }) => kind !== 'unban'));
   const enforced = await kernel.start(decider.jails, allow());
   if (enforced.kind === 'not_yet') events.notice('error', `bans are not in the kernel yet: ${enforced.why}`);
-  await sources.use(inputsOf(config, usedFilters(loaded)));
+  await sources.use([...inputsOf(config, usedFilters(loaded)), ...foreign.inputs()]);
 
   let saidTrip: Trip | undefined;
   const sayBreaker = (): void => {
@@ -219,11 +235,15 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   ready = undefined;
 
   const use = async (next: Loaded) => {
-    const before = loaded.config;
+    const last = loaded;
+    const before = last.config;
+    // Lines on their way are decided on by the jails that they were read for.
+    await foreign.settled();
     loaded = next;
     loadedMs = nowMs();
     const after = loaded.config;
-    const decisions = decider.reload(after.jails, loadedMs);
+    const decisions = decider.reload(inForce(allJails(loaded)), loadedMs);
+    await foreign.use(loaded.foreign);
     decider.breaker?.configure(after.breaker);
     label();
     pipeline.use(rulesOf(loaded));
@@ -232,10 +252,10 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     pipeline.announce(decider.protect(protectionsOf(after, host), loadedMs));
     pipeline.changed();
     const written = await kernel.configure(decider.jails, allow());
-    await sources.use(inputsOf(after, usedFilters(loaded)));
+    await sources.use([...inputsOf(after, usedFilters(loaded)), ...foreign.inputs()]);
     metrics.configLoaded(true, loadedMs);
     const warnings = [...restartNeeded(before, after), ...(written.kind === 'not_yet' ? [written.why] : [])];
-    return { changes: changesOf(before, after, decisions), warnings };
+    return { changes: changesOf(last, loaded, decisions), warnings };
   };
   const reloading = createReloading({
     read: deps.reload,
@@ -266,7 +286,16 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     mode: { enforce: kernel === observing ? 'observe' : 'nftables', because: deps.because },
     inForce: () => ({ loaded, sinceMs: loadedMs }),
     ready: () => ready === undefined,
-    problems: () => [kernel.trouble(), breakerTrouble(), storeTrouble, reloading.waiting()].filter((each) => each !== undefined),
+    disabled: foreign.disabled,
+    problems: () =>
+      [
+        kernel.trouble(),
+        breakerTrouble(),
+        storeTrouble,
+        reloading.waiting(),
+        ...[...foreign.disabled()].map(([jail, why]) => `jail ${jail} is disabled: ${why}`),
+        ...loaded.disabled.map(({ jail, why }) => `jail ${jail} is left out: ${why}`),
+      ].filter((each) => each !== undefined),
     reload: ({ confirmMs }) => reloading.reload(confirmMs),
     confirm: reloading.confirm,
   });
@@ -283,6 +312,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
       // Sources that a reload opens must not outlive those that are stopped here.
       await reloading.stop();
       await sources.stop();
+      await foreign.stop();
       await kernel.settled();
       const unstored = checkpointer.stop();
       if (unstored !== undefined) log('error', `what changed last is not stored: ${unstored}`);

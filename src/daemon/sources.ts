@@ -1,6 +1,7 @@
 import type { Checkpointer } from './checkpointer.ts';
 import type { Begin, Config } from '../config/config.ts';
 import type { Events } from './events.ts';
+import type { Foreign } from './foreign.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { SourceMetrics } from '../metrics/input-series.ts';
 import type { Filter } from '../model/filter.ts';
@@ -44,6 +45,8 @@ export interface SourcesDeps {
   readonly checkpointer: Checkpointer;
   /** What of all sources has to be looked at. */
   readonly sieve: Sieve;
+  /** Takes the records of sources that are its own, and says when they are handled. */
+  readonly foreign: Pick<Foreign, 'owns' | 'sieveOf' | 'take'>;
   readonly limits: { readonly messageBytes: number; readonly connections: number };
 }
 
@@ -51,8 +54,8 @@ export interface Sources {
   /** Opens what is new, ends what is gone; a source with equal settings keeps its connections and its position. */
   readonly use: (inputs: readonly Input[]) => Promise<void>;
   readonly states: () => readonly SourceState[];
-  readonly pause: () => void;
-  readonly resume: () => void;
+  /** Holds up the reading of some sources, or goes on. */
+  readonly hold: (held: boolean, which: (name: string) => boolean) => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -99,11 +102,12 @@ export function createSources(deps: SourcesDeps): Sources {
       for (const input of inputs) if (!running.has(keyOf(input))) await begin(input);
     },
     states: () => [...running.values()].map(({ state }) => state),
-    pause: () => {
-      for (const { source } of running.values()) source?.pause();
-    },
-    resume: () => {
-      for (const { source } of running.values()) source?.resume();
+    hold: (held, which) => {
+      for (const { source, state } of running.values()) {
+        if (!which(state.input.name)) continue;
+        if (held) source?.pause();
+        else source?.resume();
+      }
     },
     stop: async () => {
       stopping = true;
@@ -114,15 +118,17 @@ export function createSources(deps: SourcesDeps): Sources {
 }
 
 /** Counts, and passes on. */
-function sinkOf(state: SourceState, { events, metrics, nowMs, handle, checkpointer }: SourcesDeps, stopping: () => boolean): Sink {
+function sinkOf(state: SourceState, { events, metrics, nowMs, handle, checkpointer, foreign }: SourcesDeps, stopping: () => boolean): Sink {
   const { name } = state.input;
   const counters: SourceMetrics = metrics.source(name);
+  const own = !foreign.owns(name);
   return {
     record: (record) => {
       if (record.stamp !== undefined) {
         state.lagMs = Math.max(0, record.receivedMs - record.stamp.ms);
         counters.lag(state.lagMs);
       }
+      if (!own) return foreign.take(record, () => checkpointer.handled(record));
       const wrong = handle(record);
       if (wrong !== undefined) state.errors[wrong] = (state.errors[wrong] ?? 0) + 1;
       checkpointer.handled(record);
@@ -157,7 +163,7 @@ function sinkOf(state: SourceState, { events, metrics, nowMs, handle, checkpoint
   };
 }
 
-async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limits, sieve }: SourcesDeps): Promise<Source> {
+async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limits, sieve, foreign }: SourcesDeps): Promise<Source> {
   const startAt = startOf(input.from, nowMs());
   const stored = checkpointer.cursors(input.name);
   switch (input.kind) {
@@ -166,13 +172,19 @@ async function openSource(input: Input, sink: Sink, { nowMs, checkpointer, limit
       const cursor = stored.find((each) => each.cursor.kind === 'journal')?.cursor;
       const position = cursor?.kind === 'journal' ? cursor : undefined;
       // fail2ban's expressions see a name and a pid before the message, which do not stand there in the journal.
-      return openJournal(input, sink, { nowMs, startAt, position, find: input.keepNamed === true ? undefined : sieve.find });
+      return openJournal(input, sink, { nowMs, startAt, position, find: foreign.owns(input.name) ? undefined : sieve.find });
     }
     case 'file': {
       const { openFiles } = await import('../receive/file-tail.ts');
       const { parseFileLine } = await import('../parse/file-line.ts');
       const positions = stored.flatMap(({ cursor }) => (cursor.kind === 'file' ? [cursor] : []));
-      return openFiles(input, sink, { nowMs, startAt, positions, parse: parseFileLine, sieve });
+      return openFiles(input, sink, {
+        nowMs,
+        startAt,
+        positions,
+        parse: parseFileLine,
+        sieve: foreign.owns(input.name) ? foreign.sieveOf(input.name) : sieve,
+      });
     }
     case 'syslog': {
       const { syslogLimits } = await import('../receive/syslog-limits.ts');

@@ -291,7 +291,7 @@ export class Decider {
       this.#lanes.set(name, lane);
       return lane;
     });
-    for (const { jail, lane } of index.slots) for (const ledger of this.#both()) ledger.windows.setPolicy(lane, jail);
+    for (const { jail, lane } of index.slots) for (const ledger of this.#both()) ledger.windows.setPolicy(lane, windowOf(jail));
     return index;
   }
 
@@ -319,6 +319,11 @@ export class Decider {
     this.#kernel.touch(before.portsKey, before.jail.ports, ban.subject);
     this.#kernel.touch(after.portsKey, after.jail.ports, ban.subject);
   }
+}
+
+/** Stamps of whole seconds meet the end of a window often. */
+function windowOf({ maxretry, findtimeMs, wholeFindtime }: Jail): Pick<Jail, 'maxretry' | 'findtimeMs'> {
+  return { maxretry, findtimeMs: wholeFindtime === true ? findtimeMs + 1 : findtimeMs };
 }
 
 function sameList(one: readonly Protection[], other: readonly Protection[]): boolean {

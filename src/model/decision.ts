@@ -11,6 +11,8 @@ export interface Jail {
   readonly filters: readonly string[];
   readonly maxretry: number;
   readonly findtimeMs: number;
+  /** A failure of exactly findtime ago counts too: so fail2ban reads it. */
+  readonly wholeFindtime?: boolean;
   /** The n-th ban lasts min(maxMs, firstMs * factor^(n-1)); a ban within forgetMs of the end of the last one is a return. */
   readonly bantime: {
     readonly firstMs: number;

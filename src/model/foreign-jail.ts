@@ -16,8 +16,8 @@ export interface ForeignJail {
   readonly actions: readonly ForeignAction[];
   /** Lines handed to actions for one ban, at most. */
   readonly maxmatches: number;
-  /** It reads the log of bans itself (recidive): what we log of bans is its input. */
-  readonly readsBans: boolean;
+  /** It reads what fail2ban logs of bans (recidive), in this form: our bans are its input. undefined: it does not. */
+  readonly readsBans: 'file' | 'journal' | undefined;
   /** Where it is written. */
   readonly file: string;
   readonly line: number;

@@ -61,6 +61,8 @@ export interface JournalSettings {
   /** A journal namespace (`--namespace`); journald(8). */
   readonly namespace: string | undefined;
   readonly silenceMs: number;
+  /** Whatever fields the matches name are kept among the trusted ones, though any client may set those without `_`: fail2ban's jails match by them. */
+  readonly keepNamed?: boolean;
 }
 
 export interface FileSettings {
@@ -72,6 +74,8 @@ export interface FileSettings {
   /** The lines have no syslog header: they all belong to this program. */
   readonly program: string | undefined;
   readonly silenceMs: number;
+  /** A label of TextDecoder; absent: UTF-8. */
+  readonly encoding?: string;
 }
 
 /** Where to begin when there is no cursor. `sinceMs`: ms since the epoch. */

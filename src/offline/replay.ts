@@ -5,17 +5,21 @@ import type { ReplayOptions } from '../cli/options.ts';
 import type { Config } from '../config/config.ts';
 import { at } from '../control/instant.ts';
 import { Decider } from '../decide/decider.ts';
+import type { RecordFacts } from '../decide/record-counter.ts';
 import { eventTime } from '../decide/event-time.ts';
 import { printable } from '../diagnostic.ts';
 import { formatDuration } from '../duration.ts';
-import { type Loaded, usedFilters } from '../loaded.ts';
+import { allJails, type Loaded, usedFilters } from '../loaded.ts';
+import { journalLine } from '../match/fail2ban/journal-line.ts';
 import { probeMachine } from '../daemon/machine.ts';
 import { createMatcher } from '../match/matcher.ts';
 import { formatSubject } from '../model/address.ts';
 import type { Ban, Decision } from '../model/decision.ts';
+import type { Detection } from '../model/detection.ts';
 import type { LogRecord } from '../model/record.ts';
 import { endOfLog, type LogPlace, placeOfLog, readLog, startOfLog } from '../receive/read-log.ts';
 import { parseLine, recordOf } from './recognise.ts';
+import { ReplayForeign, type ReplayFailure, type ReplayLine } from './replay-foreign.ts';
 import { loadSetup } from '../setup.ts';
 
 /**
@@ -29,7 +33,9 @@ export async function replay({ logs, config: given, nowMs, json }: ReplayOptions
     process.stderr.write(`${setup.mistakes}\nsluice replay: the configuration cannot be used\n`);
     return exit.unusable;
   }
-  const run = startReplay({ config: reading.config, filters: setup.rules.filters }, (ban, address, failures) =>
+  const foreign = setup.foreign.jails;
+  const loaded = { config: { ...reading.config, jails: allJails({ config: reading.config, foreign }) }, filters: setup.rules.filters };
+  const run = startReplay(loaded, (ban, address, failures) =>
     process.stdout.write(json ? `${JSON.stringify(banJson(ban, address, failures))}\n` : `${banText(ban, failures)}\n`),
   );
   let trouble = false;
@@ -43,18 +49,41 @@ export async function replay({ logs, config: given, nowMs, json }: ReplayOptions
     return place ?? [];
   });
   for (const { place, endMs } of await inOrder(places, nowMs)) {
+    run.begin();
     const clock = { nowMs: endMs, timezone: 'local' };
+    const lanes = new ReplayForeign(foreign, endMs);
+    let batch: { readonly line: ReplayLine; readonly record: LogRecord | undefined }[] = [];
+    const judge = (): void => {
+      const found = lanes.judge(
+        batch.map(({ line }) => line),
+        endMs,
+      );
+      for (const [index, { line, record }] of batch.entries()) run.read(record, found[index] ?? [], line);
+      batch = [];
+    };
+    const take = (line: ReplayLine, record: LogRecord | undefined): void => {
+      batch.push({ line, record });
+      if (batch.length >= batchLines) judge();
+    };
     const why = await readLog(place, {
       line: (text) => {
         const message = parseLine(text, clock);
-        run.read(message === undefined ? undefined : recordOf(message, 'replay', run.nowMs()));
+        take({ text, timeMs: undefined }, message === undefined ? undefined : recordOf(message, 'replay', run.nowMs()));
       },
-      entry: ({ message, trusted }) => {
+      entry: ({ message, trusted, realtimeUs }) => {
         const record = recordOf(message, 'replay', run.nowMs());
-        run.read({ ...record, trusted, origin: { kind: 'journal', cursor: '', realtimeMs: record.receivedMs } });
+        const { hostname, appName: identifier, procId: pid, text, stamp } = message;
+        const line = journalLine({ hostname, identifier, pid, monotonicSeconds: undefined, message: text });
+        take(
+          { text: line, timeMs: stamp?.ms ?? realtimeUs / 1_000 },
+          { ...record, trusted, origin: { kind: 'journal', cursor: '', realtimeMs: record.receivedMs } },
+        );
       },
     });
+    judge();
     if (why !== undefined) complain(why);
+    for (const name of lanes.givenUp)
+      complain(`the expressions of the jail ${name} took too long over three lines: the rest was not looked at`);
   }
   const { lines, matched, bans, addresses } = run.totals();
   if (json) process.stdout.write(`${JSON.stringify({ summary: { lines, matched, bans, addresses } })}\n`);
@@ -76,13 +105,18 @@ async function inOrder(
   return dated.toSorted((a, b) => a.firstMs - b.firstMs);
 }
 
+/** So many lines are looked at together. */
+const batchLines = 1_024;
+
 type BanSeen = (ban: Ban, address: string, failures: number) => void;
 
 interface Run {
   /** The latest time that the logs told so far; ms since the epoch. */
   readonly nowMs: () => number;
+  /** Another file: its lines may be as old as those before. */
+  readonly begin: () => void;
   /** @param record undefined: a line that is no log line */
-  readonly read: (record: LogRecord | undefined) => void;
+  readonly read: (record: LogRecord | undefined, foreign: readonly ReplayFailure[], line: ReplayLine) => void;
   readonly totals: () => { readonly lines: number; readonly matched: number; readonly bans: number; readonly addresses: number };
 }
 
@@ -105,23 +139,40 @@ function startReplay(loaded: Pick<Loaded, 'config' | 'filters'>, seen: BanSeen):
     subjects.add(decision.subject);
     seen(decision.ban, decision.address, decision.failures);
   };
+  const { maxSkewMs } = config.sources;
+  const detectedIn = (record: LogRecord): readonly Detection[] => {
+    const { atMs } = eventTime(record, { nowMs, maxSkewMs, mode: 'replay' });
+    nowMs = Math.max(nowMs, atMs);
+    return matcher.match(record).detections;
+  };
+  const decide = (detections: readonly Detection[], facts: RecordFacts): void => {
+    for (const decision of decider.decide(detections, facts)) tell(decision);
+  };
   return {
     nowMs: () => nowMs,
+    begin: () => {
+      nowMs = 0;
+      clearedMs = 0;
+    },
     totals: () => ({ lines, matched, bans, addresses: subjects.size }),
-    read: (record) => {
+    read: (record, foreign, line) => {
       lines++;
-      if (record === undefined) return;
-      const { atMs } = eventTime(record, { nowMs, maxSkewMs: config.sources.maxSkewMs, mode: 'replay' });
-      nowMs = Math.max(nowMs, atMs);
-      const { detections } = matcher.match(record);
-      if (detections.length === 0) return;
+      const native = record === undefined ? [] : detectedIn(record);
+      if (native.length + foreign.length === 0) return;
       matched++;
       if (nowMs - clearedMs >= clearEveryMs) {
         decider.expire(nowMs);
         clearedMs = nowMs;
       }
-      const facts = { atMs, nowMs, trust: record.trust, weight: record.repeats, evidence: undefined };
-      for (const decision of decider.decide(detections, facts)) tell(decision);
+      if (record !== undefined && native.length > 0) {
+        const { atMs } = eventTime(record, { nowMs, maxSkewMs, mode: 'replay' });
+        decide(native, { atMs, nowMs, trust: record.trust, weight: record.repeats, evidence: undefined });
+      }
+      for (const { detection, timeMs } of foreign) {
+        const atMs = timeMs ?? line.timeMs ?? nowMs;
+        nowMs = Math.max(nowMs, atMs);
+        decide([detection], { atMs, nowMs, trust: 'full', weight: 1, evidence: undefined });
+      }
     },
   };
 }

@@ -47,6 +47,7 @@ export class FileFollower {
       settings,
       sink,
       parse: deps.parse,
+      decoder: settings.encoding === undefined ? undefined : new TextDecoder(settings.encoding),
       sieve: deps.sieve,
       nowMs: deps.nowMs,
       paused: () => this.#paused,

@@ -1,3 +1,4 @@
+import type { TextDecoder } from 'node:util';
 import type { Message, Parsed } from '../model/record.ts';
 import type { Sieve } from '../model/sieve.ts';
 import type { Sink } from '../model/source.ts';
@@ -20,6 +21,8 @@ export interface RegionOf {
   readonly catchingUp: boolean;
   readonly context: FileLineContext;
   readonly parse: ParseLine;
+  /** undefined: UTF-8. */
+  readonly decoder?: TextDecoder | undefined;
   /** Most lines in which it finds nothing never become strings. */
   readonly sieve: Sieve | undefined;
   /** The line before the region, to which `message repeated n times` refers. */
@@ -64,7 +67,7 @@ export function deliverLine(
 ): void {
   const start = textStart(bytes, line.start, line.end);
   if (line.end - start > maxLineBytes) sink.error('oversize', `${of.path}: a line of more than ${maxLineBytes} bytes was cut`);
-  const parsed = of.parse(bytes.toString('utf8', start, Math.min(line.end, start + maxLineBytes)), of.context);
+  const parsed = of.parse(decode(bytes, start, Math.min(line.end, start + maxLineBytes), of), of.context);
   if (parsed.kind === 'unparsed') {
     if (parsed.reason !== 'empty') sink.error('decode', `${of.path}: not a log line, before byte ${line.behind}: ${parsed.reason}`);
     return;
@@ -91,10 +94,11 @@ export function deliverLine(
 }
 
 /** The line that ends before `start`: also one that the sieve passed over. */
-function messageBefore(bytes: Buffer, start: number, { previous, parse, context }: RegionOf): Message | undefined {
+function messageBefore(bytes: Buffer, start: number, of: RegionOf): Message | undefined {
+  const { previous, parse, context } = of;
   const line = start === 0 ? previous : bytes.subarray(start < 2 ? 0 : bytes.lastIndexOf(lineFeed, start - 2) + 1, start - 1);
   if (line === undefined) return undefined;
-  const parsed = parse(line.toString('utf8', 0, Math.min(line.length, maxLineBytes)), context);
+  const parsed = parse(decode(line, 0, Math.min(line.length, maxLineBytes), of), context);
   return parsed.kind === 'message' ? parsed.message : undefined;
 }
 
@@ -103,4 +107,8 @@ function textStart(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end && bytes[at] === 0) at += 1;
   return at;
+}
+
+function decode(bytes: Buffer, start: number, end: number, { decoder }: RegionOf): string {
+  return decoder === undefined ? bytes.toString('utf8', start, end) : decoder.decode(bytes.subarray(start, end));
 }

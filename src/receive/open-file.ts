@@ -1,3 +1,4 @@
+import type { TextDecoder } from 'node:util';
 import { constants, readlinkSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Origin } from '../model/record.ts';
@@ -29,6 +30,7 @@ export interface Reading {
   readonly settings: FileSettings;
   readonly sink: Sink;
   readonly parse: ParseLine;
+  readonly decoder?: TextDecoder | undefined;
   readonly sieve: Sieve | undefined;
   readonly nowMs: () => number;
   readonly paused: () => boolean;
@@ -231,7 +233,7 @@ export class OpenFile {
   }
 
   #regionOf(): RegionOf {
-    const { settings, parse, sieve, nowMs, paused } = this.#reading;
+    const { settings, parse, decoder, sieve, nowMs, paused } = this.#reading;
     return {
       source: settings.name,
       path: this.path,
@@ -240,6 +242,7 @@ export class OpenFile {
       catchingUp: this.#catchingUp,
       context: { nowMs: nowMs(), timezone: settings.timezone, program: settings.program },
       parse,
+      decoder,
       sieve,
       previous: this.#previous,
       paused,

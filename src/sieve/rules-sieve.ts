@@ -14,11 +14,18 @@ export function createRulesSieve(first: readonly Filter[]): RulesSieve {
     use: (filters) => {
       sieve = sieveFor(filters);
     },
-    find: (bytes, start, end) => sieve.find(bytes, start, end),
-    lines: () => sieve.lines(),
-    lineStart: () => sieve.lineStart(),
+    ...followingSieve(() => sieve),
+  };
+}
+
+/** Whatever sieve is in force when it is asked. */
+export function followingSieve(inForce: () => Sieve): Sieve {
+  return {
+    find: (bytes, start, end) => inForce().find(bytes, start, end),
+    lines: () => inForce().lines(),
+    lineStart: () => inForce().lineStart(),
     get input() {
-      return sieve.input;
+      return inForce().input;
     },
   };
 }
@@ -29,7 +36,7 @@ function sieveFor(filters: readonly Filter[]): Sieve {
 }
 
 /** For a pattern that may match anything. */
-function passEverything(): Sieve {
+export function passEverything(): Sieve {
   let at = 0;
   return {
     find: (_bytes, start) => (at = start),

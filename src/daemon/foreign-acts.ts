@@ -1,0 +1,94 @@
+import type { ActionBan } from '../act/action-ban.ts';
+import { createActionRunner } from '../act/action-runner.ts';
+import { printable } from '../diagnostic.ts';
+import { splitPrefix } from '../model/address.ts';
+import type { Ban } from '../model/decision.ts';
+import type { Detection } from '../model/detection.ts';
+import type { ForeignJail } from '../model/foreign-jail.ts';
+import type { BanDecision } from '../pipeline.ts';
+import type { ForeignDeps } from './foreign.ts';
+
+/** The commands that such jails run when bans begin and end. */
+export interface ForeignActs {
+  readonly start: () => void;
+  readonly carriedOut: (decision: BanDecision, detection: Detection | undefined) => void;
+  readonly restored: (ban: Ban) => void;
+  /** Ends what the commands began: as fail2ban does when it stops. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Commands that wait, of all jails. */
+const maxWaiting = 10_000;
+/** How long stopping waits for commands, ms: systemd waits for 90 s. */
+const stopMs = 20_000;
+
+export function createForeignActs({ decider, events, nowMs, acts }: ForeignDeps, jails: readonly ForeignJail[]): ForeignActs {
+  const acting = acts ? jails.filter(({ actions }) => actions.length > 0) : [];
+  const runner = createActionRunner({
+    maxWaiting,
+    onTrouble: (jail, action, command, why) => events.notice('warning', `[${jail}] ${action}: ${command}: ${printable(why)}`),
+    onDropped: (jail, address, bound) =>
+      events.notice(
+        'warning',
+        `[${jail}] ${address} did not reach the actions: too many bans ${bound === 'waiting' ? 'wait for them' : 'are held by them'}`,
+      ),
+    now: nowMs,
+  });
+  const byName = new Map(
+    acting.map((jail) => [jail.jail.name, { jail, actions: runner.jail(jail.jail.name, jail.actions, infoOf(jail)) }]),
+  );
+
+  function infoOf({ jail: { name, bantime } }: ForeignJail) {
+    return {
+      bantimeMs: bantime.firstMs,
+      counts: () => ({ banned: decider.counts(name).bans, bannedTotal: 0, found: decider.counts(name).tracked, foundTotal: 0 }),
+      history: () => undefined,
+    };
+  }
+
+  /** The lines that led to a ban of the jail, oldest first. */
+  const linesOf = (ban: Ban, most: number): readonly string[] => {
+    const address = ban.address ?? splitPrefix(ban.subject).address;
+    const { evidence } = decider.explain(address, nowMs());
+    return evidence.flatMap(({ line, jails }) => (jails.includes(ban.jail) ? [line] : [])).slice(-most);
+  };
+
+  const toActionBan = (
+    ban: Ban,
+    jail: ForeignJail,
+    known: { readonly failures: number; readonly restored: boolean; readonly detection: Detection | undefined },
+  ): ActionBan => ({
+    address: ban.address ?? splitPrefix(ban.subject).address,
+    subject: ban.subject,
+    sinceMs: ban.sinceMs,
+    untilMs: ban.untilMs,
+    failures: known.failures,
+    count: ban.count,
+    matches: linesOf(ban, jail.maxmatches),
+    fields: known.detection?.captures ?? new Map(),
+    restored: known.restored,
+  });
+
+  return {
+    start: () => {
+      for (const { actions } of byName.values()) actions.start();
+    },
+    carriedOut: (decision, detection) => {
+      const { ban } = decision;
+      const known = byName.get(ban.jail);
+      if (known === undefined || ban.observe) return;
+      if (decision.kind === 'ban')
+        known.actions.ban(toActionBan(ban, known.jail, { failures: decision.failures, restored: false, detection }));
+      else known.actions.unban(ban.address ?? splitPrefix(ban.subject).address);
+    },
+    restored: (ban) => {
+      const known = byName.get(ban.jail);
+      if (known !== undefined && !ban.observe)
+        known.actions.ban(toActionBan(ban, known.jail, { failures: 0, restored: true, detection: undefined }));
+    },
+    stop: async () => {
+      await Promise.all([...byName.values()].map(async ({ actions }) => actions.stop(stopMs)));
+      await runner.stop(0);
+    },
+  };
+}
