@@ -1,5 +1,5 @@
 import { type Address, prefixOf } from '../model/address.ts';
-import { compileForeignCommand, ForeignCommandError, fillIn, type ForeignCommand, replaceParameters } from '../model/foreign-command.ts';
+import { compileForeignCommand, fillIn, type ForeignCommand, replaceParameters } from '../model/foreign-command.ts';
 import { type ActionBan, familyTag, type JailInfo, tagValue } from './action-ban.ts';
 import { type CacheSettings, createAnswerCache, parseIgnoreCache } from './ignore-cache.ts';
 import { createHostNames, type HostNames } from './own-names.ts';
@@ -131,8 +131,7 @@ export function createIgnoreCommand({
           return answer;
         });
       } catch (error) {
-        if (!(error instanceof ForeignCommandError)) throw error;
-        onTrouble(error.message);
+        onTrouble(error instanceof Error ? error.message : String(error));
         return false;
       }
     },

@@ -1,5 +1,5 @@
 import type { Address } from '../model/address.ts';
-import { type ForeignCommand, ForeignCommandError, fillIn } from '../model/foreign-command.ts';
+import { type ForeignCommand, fillIn } from '../model/foreign-command.ts';
 import type { ForeignAction } from '../model/foreign-jail.ts';
 import { type ActionBan, type JailInfo, tagValue } from './action-ban.ts';
 import { type ActionState, createActionState, type Execute, expectFailure } from './action-state.ts';
@@ -95,7 +95,9 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
     [...commands].some(([name, text]) => textTag.test(text) && (name !== 'actionban' || (commands.get('actioncheck') ?? '') !== '')),
   );
 
+  /** Before whatever comes first. */
   const prepare = async (): Promise<void> => {
+    if (states.length > 0) return;
     const full = await names.full();
     for (const action of actions) {
       const properties = new Map([
@@ -118,8 +120,8 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
       try {
         await step(state).catch(expectFailure);
       } catch (error) {
-        if (!(error instanceof ForeignCommandError)) throw error;
-        onTrouble(jail, state.action.name, what, error.message);
+        // Whatever it is: one action does not end the daemon.
+        onTrouble(jail, state.action.name, what, error instanceof Error ? error.message : String(error));
       }
     }
   };
@@ -127,6 +129,7 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
   const later = (step: () => Promise<void>): void => {
     if (stopping !== undefined) return;
     queue.add(jail, async () => {
+      await prepare();
       await step();
       return true;
     });
@@ -232,7 +235,6 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
   return {
     start: () => {
       later(async () => {
-        await prepare();
         await each(states, 'actionstart', async (state) => state.start());
       });
     },

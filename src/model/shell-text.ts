@@ -221,6 +221,14 @@ class Reader {
   }
 
   #dollar(withinDouble: boolean): void {
+    if (++this.#level > maxDepth) {
+      this.#found.certain = false;
+      this.#at = this.#text.length;
+    } else this.#expansion(withinDouble);
+    this.#level--;
+  }
+
+  #expansion(withinDouble: boolean): void {
     const next = this.#text.charAt(this.#at + 1);
     // A quote with escapes of its own in bash, an ordinary one in dash.
     if (next === "'" && !withinDouble) this.#found.certain = false;
@@ -243,11 +251,6 @@ class Reader {
   /** `${name:-word}`: what a value would do in there depends on too much. */
   #parameter(withinDouble: boolean): void {
     this.#append('${}');
-    if (++this.#level > maxDepth) {
-      this.#found.certain = false;
-      this.#at = this.#text.length;
-      return;
-    }
     for (;;) {
       const char = this.#text.charAt(this.#at);
       if (char === hole) this.#hole('unsure');
@@ -260,10 +263,7 @@ class Reader {
       else if (char === '$') this.#dollar(withinDouble);
       else {
         this.#at++;
-        if (char === '}') {
-          this.#level--;
-          return;
-        }
+        if (char === '}') return;
         if (char === '') {
           this.#found.certain = false;
           return;
