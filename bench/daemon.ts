@@ -16,16 +16,35 @@ export interface MeasuredDaemon {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts it in the `host` namespace. @returns once it says that it is ready */
+/** Starts it in the `host` namespace. @returns once it says that it is ready @throws if it has not in two minutes */
 export async function startDaemon(network: NetworkPair, yaml: string): Promise<MeasuredDaemon> {
   const directory = join(network.directory, 'sluice');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const socket = join(directory, 'run', 'control.sock');
   const config = join(directory, 'sluice.yaml');
   writeFileSync(config, `${yaml}\ncontrol: { socket: ${socket} }\nstate: { path: ${join(directory, 'sluice.db')} }\n`);
+  return begin(network, ['run', '-c', config], socket, {});
+}
+
+/** With no configuration at all; its state and its socket are private all the same. */
+export function startBuiltIn(network: NetworkPair): Promise<MeasuredDaemon> {
+  const directory = join(network.directory, 'sluice');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return begin(network, ['run'], join(directory, 'control.sock'), { STATE_DIRECTORY: directory, RUNTIME_DIRECTORY: directory });
+}
+
+async function begin(
+  network: NetworkPair,
+  args: readonly string[],
+  socket: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<MeasuredDaemon> {
   // ip netns exec and with-node become the program, so that the pid is the daemon's.
-  const command = [join(root, 'scripts/with-node'), join(root, 'dist/cli.js'), 'run', '-c', config];
-  const daemon = spawn('ip', ['netns', 'exec', network.host.name, ...command], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const command = [join(root, 'scripts/with-node'), join(root, 'dist/cli.js'), ...args];
+  const daemon = spawn('ip', ['netns', 'exec', network.host.name, ...command], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
   const ended = once(daemon, 'exit');
   if (daemon.pid === undefined) throw new Error('the daemon was not started');
   const lines = createInterface({ input: daemon.stderr });
@@ -35,6 +54,7 @@ export async function startDaemon(network: NetworkPair, yaml: string): Promise<M
       if (said.length < 100) said.push(line);
       if (line.includes('  then: sluice status')) resolve();
     });
+    setTimeout(() => reject(new Error(`the daemon is not ready after 120 s:\n${said.join('\n')}`)), 120_000).unref();
     lines.once('close', () => reject(new Error(`the daemon ended:\n${said.join('\n')}`)));
   });
   return {

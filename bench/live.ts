@@ -1,9 +1,10 @@
-import { readFileSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type MeasuredDaemon, startDaemon } from './daemon.ts';
 import { createNetworkPair } from '../test/support/netns.ts';
 import { writeMailLog } from './mail-log.ts';
+import { cpuMs } from './process.ts';
 import type { Result } from './result.ts';
 import { median } from './timed-run.ts';
 
@@ -20,7 +21,7 @@ const patterns = [
   'helo-refused',
   'auth-rate',
 ];
-const jails = `jails:\n${patterns.map((pattern) => `  ${pattern}: { filters: [postfix/${pattern}], maxretry: 5, findtime: 1h }`).join('\n')}`;
+export const jails = `jails:\n${patterns.map((pattern) => `  ${pattern}: { filters: [postfix/${pattern}], maxretry: 5, findtime: 1h }`).join('\n')}`;
 
 /** The daemon with ten jails, 10 % rejects and 2,500 offenders, in a network namespace of its own: from a file, and over TCP. */
 export async function benchLive(directory: string, lines: number, rounds: number): Promise<readonly Result[]> {
@@ -78,11 +79,4 @@ async function waitFor(sluice: MeasuredDaemon, lines: number): Promise<number> {
     if ((sources.find(({ name }) => name === 'measured')?.records ?? 0) >= lines) return performance.now();
     await pause(5);
   }
-}
-
-/** User and system time of a process so far, proc_pid_stat(5): fields 14 and 15, in hundredths of a second. */
-function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }

@@ -3,6 +3,8 @@ export interface Result {
   readonly what: string;
   readonly who: string;
   readonly figures: Readonly<Record<string, number>>;
+  /** The machine's load average of the last minute when the case began: how far the wall times can be believed. */
+  readonly loadBefore?: number;
 }
 
 export function formatResults(results: readonly Result[]): string {
