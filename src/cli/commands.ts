@@ -77,6 +77,7 @@ export const commands: readonly Command[] = [
     details: [
       'LOG is a file, one that ends in .gz, - for stdin, journal:MATCHES, or a log line itself.',
       "  sluice test mail.log.1 --filter postfix\n  sluice test mail.log --pattern '{qid}: reject: RCPT from {client}: 554 '",
+      "With --regex and fail2ban's filters it prints the sections of fail2ban-regex, with the same counts, and then the addresses.",
       'Exit: 5 if nothing matched.',
     ],
     flags: [
@@ -92,7 +93,7 @@ export const commands: readonly Command[] = [
       { name: 'date', value: 'P', about: "The lines' date in fail2ban's notation, instead of the filter's." },
       { name: 'no-date', about: 'The lines carry no date: all are of --now.' },
       now,
-      { name: 'missed', about: 'Show the lines that did not match.' },
+      { name: 'missed', about: 'Show all lines that did not match.' },
       jsonLines,
     ],
     operands: { min: 1, max: many, missing: 'which log? Name a file, - for stdin, or give a log line in quotes' },

@@ -20,7 +20,7 @@ export async function testCommand({ logs, wanted, nowMs, missed, json }: TestOpt
     process.stderr.write(`${tester.mistakes}\n`);
     return exit.unusable;
   }
-  const report = json ? jsonReport() : textReport(tester.patterns, missed);
+  const report = json ? jsonReport() : await tester.text(missed);
   let trouble = false;
   for (const name of logs) {
     report.log(name, logs.length > 1);
@@ -40,7 +40,8 @@ export async function testCommand({ logs, wanted, nowMs, missed, json }: TestOpt
 
 /** Runs one log through what is looked for. */
 interface Tester {
-  readonly patterns: readonly { readonly name: string; readonly follows: boolean }[];
+  /** The report for people. */
+  readonly text: (missed: boolean) => Report | Promise<Report>;
   /** @returns why the log could not be read to its end */
   readonly run: (place: LogPlace, nowMs: number, report: Report) => Promise<string | undefined>;
 }
@@ -52,14 +53,16 @@ async function openTester(wanted: Wanted): Promise<Tester | { readonly mistakes:
     const foreign = openForeign(wanted);
     if ('mistakes' in foreign) return foreign;
     const run: Tester['run'] = (place, endMs, report) => testForeign(place, foreign, { nowMs: endMs, noDate: wanted.noDate, report });
-    return { patterns: [], run };
+    const { filter, texts } = foreign;
+    const text: Tester['text'] = async (missed) => (await import('./fail2ban-report.ts')).fail2banReport({ wanted, texts, filter, missed });
+    return { text, run };
   }
   // Rule files are YAML, and what reads that is not needed for fail2ban's filters.
   const { wantedFilter } = await import('./wanted-filter.ts');
   const found = wantedFilter(wanted);
   return 'mistakes' in found
     ? found
-    : { patterns: found.filter.patterns, run: (place, endMs, report) => testLog(place, found, endMs, report) };
+    : { text: (missed) => textReport(found.filter.patterns, missed), run: (place, endMs, report) => testLog(place, found, endMs, report) };
 }
 
 /** Room for what is read at once. */

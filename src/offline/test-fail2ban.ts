@@ -20,6 +20,7 @@ import type { Report, Result } from './test-report.ts';
 /** A filter in fail2ban's dialect, ready to be run. */
 export interface ForeignTest {
   readonly name: string;
+  readonly texts: FilterTexts;
   readonly filter: ForeignFilter;
 }
 
@@ -42,7 +43,7 @@ export function openForeign(wanted: Foreign): ForeignTest | { readonly mistakes:
   };
   // Not the logs' clock: the years that a date may have are bounded by today (%ExY).
   const { filter, mistakes } = compileFilter(texts, Date.now());
-  if (filter !== undefined) return { name: read.name, filter };
+  if (filter !== undefined) return { name: read.name, texts, filter };
   const inFile = read.filter === undefined ? [] : mistakeDiagnostics(read.filter, mistakes);
   const elsewhere = mistakes.slice(inFile.length).map(({ option, index, start, message, help }) => {
     const text =
@@ -117,7 +118,7 @@ export async function testForeign(
     noDate,
     sieve,
     line: (number, text, verdict) =>
-      report.line(number, text, resultsOf(name, verdict), verdict?.kind === 'ignored' || verdict?.kind === 'waiting'),
+      report.line(number, text, resultsOf(name, verdict), verdict?.kind === 'ignored' || verdict?.kind === 'waiting', verdict),
     passed: (lines) => report.passed(lines),
   });
   const why = await readRegions(

@@ -1,4 +1,5 @@
 import { printable } from '../diagnostic.ts';
+import type { LineVerdict } from '../match/fail2ban/line-matcher.ts';
 import { Output } from './output.ts';
 
 /** What a filter found in a line. */
@@ -19,8 +20,11 @@ export interface Result {
 /** Where the results go, line by line. */
 export interface Report {
   readonly log: (name: string, several: boolean) => void;
-  /** @param ignored it fits nothing, but an exception; or it names nobody */
-  readonly line: (number: number, text: string, results: readonly Result[], ignored: boolean) => void;
+  /**
+   * @param ignored it fits nothing, but an exception; or it names nobody
+   * @param verdict of a filter in fail2ban's dialect; undefined also for a line over which it took too long
+   */
+  readonly line: (number: number, text: string, results: readonly Result[], ignored: boolean, verdict?: LineVerdict) => void;
   /** Between lines: writes what there is to write. @returns if it has to be waited for */
   readonly flush: () => Promise<void> | undefined;
   /** Lines that cannot match. */
