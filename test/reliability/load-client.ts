@@ -36,7 +36,13 @@ export function forwarded(text: string, nowMs: number): string {
   return `<22>${new Date(nowMs).toISOString()} mx postfix/smtpd[4711]: ${text}\n`;
 }
 
-if (import.meta.main) await run(JSON.parse(process.argv[2] ?? ''));
+if (import.meta.main) {
+  try {
+    await run(JSON.parse(process.argv[2] ?? ''));
+  } catch {
+    process.exitCode = 1; // whoever it talked to is gone
+  }
+}
 
 async function run(load: Load): Promise<void> {
   process.stdin.on('end', () => process.exit(0)).resume();
