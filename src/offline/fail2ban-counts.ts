@@ -73,9 +73,9 @@ export class LineCounts {
     const fitting: number[] = [];
     if (verdict?.kind === 'failure' || verdict?.kind === 'waiting') {
       fitting.push(verdict.failRegex);
-      for (let index = verdict.failRegex + 1; maxLines === 1 && index < failRegexes.length; index++) {
-        if (failRegexes[index]?.search(searched) !== undefined) fitting.push(index);
-      }
+      // Over several lines it would have to know which are still there to be matched.
+      const others = maxLines === 1 ? failRegexes.slice(verdict.failRegex + 1) : [];
+      for (const [index, other] of others.entries()) if (other.search(searched) !== undefined) fitting.push(verdict.failRegex + 1 + index);
     }
     raise(this.dates, form);
     if (outer !== undefined) this.prefregex++;
