@@ -61,7 +61,14 @@ export async function loadSetup(given: string | undefined, machine: () => Promis
     ...foreign.diagnostics,
     ...(loaded.reading.kind === 'config' ? loaded.reading.warnings : ofConfig),
   ];
-  return { rules, loaded, foreign, clashes, mistakes: rendered.join('\n'), warnings: warnings.filter(({ severity }) => severity === 'warning') };
+  return {
+    rules,
+    loaded,
+    foreign,
+    clashes,
+    mistakes: rendered.join('\n'),
+    warnings: warnings.filter(({ severity }) => severity === 'warning'),
+  };
 }
 
 function withoutJails(loaded: LoadedConfig): LoadedConfig {
@@ -86,7 +93,13 @@ function clashesOf({ reading }: LoadedConfig, foreign: readonly ForeignJail[]): 
     const here = reading.written(['jails', name]) === undefined ? 'built in' : `${place.file}:${place.line}`;
     const message = `the jail "${name}" is there twice: ${here}, and ${file}:${line}`;
     return [
-      { ...place, length: name.length, message, help: 'give one of them another name, or write "enabled: false" in one', severity: 'error' },
+      {
+        ...place,
+        length: name.length,
+        message,
+        help: 'give one of them another name, or write "enabled: false" in one',
+        severity: 'error',
+      },
     ];
   });
 }

@@ -1,6 +1,6 @@
 import type { Prefix } from '../model/address.ts';
 import type { Jail } from '../model/decision.ts';
-import type { Increment } from '../model/foreign-dialect.ts';
+import type { Increment, TextMistake } from '../model/foreign-dialect.ts';
 import type { ForeignJail } from '../model/foreign-jail.ts';
 import type { FileSettings, JournalSettings, SyslogSettings } from '../model/source.ts';
 
@@ -47,6 +47,8 @@ export type Bantime = Jail['bantime'];
 export interface WrittenForeignJail extends ForeignJail {
   /** What `jail.bantime` was made of. */
   readonly increment: Increment | undefined;
+  /** Where a part of one of its texts was written, by offsets in the text. */
+  readonly within: (part: Pick<TextMistake, 'option' | 'index' | 'start' | 'end'>) => Place & { readonly length: number };
 }
 
 /** The configuration in force: every default filled in, every reference resolved, nothing left to check. Durations in ms. */

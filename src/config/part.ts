@@ -16,6 +16,8 @@ export interface Parts {
   /** Reports a mistake in a part of the text at the path, by offsets in its value. */
   readonly mistakeWithin: (path: Path, part: { readonly start: number; readonly end: number }, message: string, help?: string) => void;
   readonly warning: (path: Path, message: string, help?: string) => void;
+  /** Where a part of the text at the path stands, by offsets in its value. */
+  readonly within: (path: Path, part: { readonly start: number; readonly end: number }) => Span;
   /** Where the key at the path stands, or else its value. */
   readonly placeOf: (path: Path) => Place;
 }
@@ -38,15 +40,17 @@ export function partsOf({ tree, guessed }: Shaped, mistake: Report, warning: Rep
     }
     return undefined;
   };
+  const within = (path: Path, { start, end }: { readonly start: number; readonly end: number }): Span => {
+    const found = treeAt(tree, path);
+    return found?.kind === 'scalar' ? (found.part?.(start, end) ?? found.span) : spanAt(tree, path);
+  };
   return {
     take,
     treeAt: (path) => treeAt(tree, path),
     guessed: (path) => guessed.has(pathKey(path)),
     mistake: (path, message, help) => mistake(spanAt(tree, path), message, help),
-    mistakeWithin: (path, { start, end }, message, help) => {
-      const found = treeAt(tree, path);
-      mistake(found?.kind === 'scalar' ? (found.part?.(start, end) ?? found.span) : spanAt(tree, path), message, help);
-    },
+    mistakeWithin: (path, part, message, help) => mistake(within(path, part), message, help),
+    within,
     warning: (path, message, help) => warning(spanAt(tree, path), message, help),
     placeOf: (path) => {
       const { file, line, column } = spanAt(tree, path);

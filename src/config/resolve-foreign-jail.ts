@@ -38,7 +38,7 @@ export function resolveForeign(
     logtimezone: written.timezone,
   };
   const mistakes = dialect.mistakes(texts);
-  for (const mistake of mistakes) reportText(parts, at, mistake);
+  for (const mistake of mistakes) parts.mistakeWithin(pathOf(at, mistake), mistake, mistake.message, mistake.help);
   const reading = resolveReading(parts, at, written);
   const ignored = resolveIgnored(parts, at, written.ignore, dialect);
   const increment = incrementOf(written);
@@ -54,6 +54,7 @@ export function resolveForeign(
   return {
     jail: {
       ...policy,
+      wholeFindtime: true,
       bantime: lengths,
       filters: [foreignFilterName(name)],
       prefix: { ipv4: prefix.ipv4 ?? 32, ipv6: prefix.ipv6 ?? 128 },
@@ -65,6 +66,7 @@ export function resolveForeign(
     maxmatches: maxretry,
     readsBans: written.bans,
     increment,
+    within: (part) => parts.within(pathOf(at, part), part),
     file,
     line,
   };
@@ -78,9 +80,8 @@ const keyOf = {
   logtimezone: 'timezone',
 } as const;
 
-function reportText(parts: Parts, at: Path, { option, index, start, end, message, help }: TextMistake): void {
-  const single = option === 'prefregex' || option === 'logtimezone';
-  parts.mistakeWithin(single ? [...at, keyOf[option]] : [...at, option, index], { start, end }, message, help);
+function pathOf(at: Path, { option, index }: Pick<TextMistake, 'option' | 'index'>): Path {
+  return option === 'prefregex' || option === 'logtimezone' ? [...at, keyOf[option]] : [...at, option, index];
 }
 
 function resolveReading(parts: Parts, at: Path, written: Written): ForeignReading | undefined {

@@ -95,9 +95,9 @@ function importJails(read: Fail2ban, nowMs: number): readonly Imported[] {
 function portsText({ jail: { ports, closes } }: ForeignJail): string {
   if (closes === false) return '';
   const texts = portTexts(ports);
-  return texts === 'all' || ports.kind === 'all'
-    ? 'all'
-    : `${texts.join(' ').replaceAll('/udp', '')} (${ports.protocol === 'both' ? 'tcp and udp' : ports.protocol})`;
+  if (texts === 'all' || ports.kind === 'all') return 'all';
+  const numbers = new Set(texts.map((text) => String(text).replace('/udp', '')));
+  return `${[...numbers].join(' ')} (${ports.protocol === 'both' ? 'tcp and udp' : ports.protocol})`;
 }
 
 function nativeText(jail: F2bJail, foreign: ForeignJail, findings: readonly Finding[], purgeageMs: number): string {

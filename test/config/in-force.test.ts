@@ -71,7 +71,7 @@ function asYaml(values: readonly ConfigValue[]): string {
 
 /** Lengths of bans as numbers: functions are equal to nothing but themselves. */
 function withoutPlaces(config: Config) {
-  const foreignJails = config.foreignJails.map(({ jail, ...rest }) => {
+  const foreignJails = config.foreignJails.map(({ jail, within: _within, ...rest }) => {
     const { lengthMs, ...bantime } = jail.bantime;
     return { ...rest, line: 0, jail: { ...jail, bantime }, lengthsMs: lengthMs === undefined ? [] : [0, 1, 2, 9].map(lengthMs) };
   });
