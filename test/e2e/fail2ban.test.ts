@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { without } from '../environment.ts';
 import { type RunningDaemon, startSluice } from '../support/daemon.ts';
+import { cgroups, startJournald, withoutJournald } from '../support/journald.ts';
 import { createNetworkPair, type NetworkPair } from '../support/netns.ts';
 
 /**
@@ -171,7 +172,62 @@ jails: { sshd: { filters: [sshd] } }\n`);
     assert.ok(before > 0);
   });
 
-  test('a reload keeps windows and positions; a line counts once over a kill', async (t) => {
+  test('a jail with backend = systemd reads what its journalmatch asks for', { skip: withoutJournald() }, async (t) => {
+    const journald = await startJournald();
+    t.after(() => journald.stop());
+    const { sluice } = await start(
+      t,
+      `[sshd]\nenabled = true\nbackend = systemd[journalpath=${journald.directory}]\nmaxretry = 2\njournalmatch = _SYSTEMD_UNIT=ssh.service\n`,
+    );
+    const said = (address: string): string => `Failed password for root from ${address} port 4711 ssh2`;
+    // The same words from elsewhere are no matter of the jail.
+    await journald.log([said('192.0.2.11'), said('192.0.2.11')], { cgroup: cgroups.session, identifier: 'sshd' });
+    await journald.log([said('192.0.2.12'), said('192.0.2.12')], { cgroup: cgroups.ssh, identifier: 'sshd' });
+    const ban = await sluice.event(banOf('sshd'));
+    assert.equal(ban.kind === 'ban' ? ban.ban.subject : undefined, '192.0.2.12/32');
+    const { failures } = (await sluice.status(() => true)).jails.find(({ name }) => name === 'sshd') ?? {};
+    assert.equal(failures, 2);
+  });
+
+  test('an expression that never ends is stopped, its jail disabled after three lines, and the others go on', async (t) => {
+    const { sluice, write } = await start(
+      t,
+      `[bomb]\nenabled = true\nfilter = bomb\nlogpath = LOGS/auth.log\n[sshd]\nenabled = true\nlogpath = LOGS/auth.log\nmaxretry = 2\n`,
+      { 'filter.d/bomb.conf': '[Definition]\nfailregex = bomb (?:a+)+ from <HOST>$\n' },
+    );
+    const bomb = `${stamp()} mx x: bomb ${'a'.repeat(60)}! from 192.0.2.99`;
+    write('auth.log', failed('192.0.2.13'), bomb, bomb, bomb, bomb, failed('192.0.2.13'));
+    await sluice.event(banOf('sshd'));
+    const { jails, problems } = await sluice.status(({ jails }) =>
+      jails.some(({ name, disabled }) => name === 'bomb' && disabled !== null),
+    );
+    assert.match(jails.find(({ name }) => name === 'bomb')?.disabled ?? '', /took too long three times \(\S+jail\.local:2\)/);
+    assert.ok(problems.some((problem) => problem.startsWith('jail bomb is disabled')));
+    const { exitCode } = await sluice.command('reload');
+    assert.equal(exitCode, 0);
+    await sluice.status(({ jails }) => jails.some(({ name, disabled }) => name === 'bomb' && disabled === null));
+  });
+
+  test('a kill loses no line and counts none twice', async (t) => {
+    const scene = await start(t, `[sshd]\nenabled = true\nlogpath = LOGS/auth.log\nmaxretry = 5\n`);
+    const { network, write } = scene;
+    const yaml = `metrics: off\nfail2ban: { path: ${scene.fail2ban} }\n`;
+    let { sluice } = scene;
+    for (let life = 0; life < 4; life += 1) {
+      write('auth.log', failed('192.0.2.14'));
+      // Killed while the line is anywhere between the file and the store.
+      await sluice.stop('SIGKILL');
+      sluice = await startSluice(network, yaml);
+    }
+    t.after(() => sluice.stop());
+    await sluice.status(({ sources }) => sources.some(({ name, records, up }) => up && name.endsWith('auth.log') && records >= 0));
+    assert.doesNotMatch(await sluice.command('list').then(({ stdout }) => stdout), /192\.0\.2\.14/);
+    write('auth.log', failed('192.0.2.14'));
+    const ban = await sluice.event(banOf('sshd'));
+    assert.equal(ban.kind === 'ban' ? ban.failures : undefined, 5);
+  });
+
+  test('a reload keeps windows and positions', async (t) => {
     const { sluice, write, fail2ban } = await start(t, `[sshd]\nenabled = true\nlogpath = LOGS/auth.log\nmaxretry = 3\n`);
     write('auth.log', failed('192.0.2.7'), failed('192.0.2.7'));
     await sluice.status(({ jails }) => jails.some(({ name, failures }) => name === 'sshd' && failures === 2));
