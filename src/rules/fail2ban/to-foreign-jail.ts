@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import type { Jail } from '../../model/decision.ts';
 import {
   type ForeignAction,
   type ForeignIgnoreEntry,
@@ -7,8 +6,8 @@ import {
   type ForeignReading,
   foreignFilterName,
 } from '../../model/foreign-jail.ts';
+import { banTimes } from './ban-lengths.ts';
 import { filterTexts } from './filter-texts.ts';
-import { FormulaError } from './formula-syntax.ts';
 import type { F2bJail, F2bReading } from './jail-file.ts';
 import { toJail } from './to-jail.ts';
 
@@ -39,7 +38,7 @@ export function toForeignJail(
       jail: {
         ...converted.jail,
         wholeFindtime: true,
-        bantime: bantimeOf(jail, converted, random),
+        bantime: banTimes(jail.bantime, purgeageMs, random),
         ...(converted.closes ? {} : { closes: false }),
       },
       texts: filterTexts(filter, jail.logtimezone),
@@ -52,28 +51,6 @@ export function toForeignJail(
       line: enabled.line,
     },
     differences: converted.differences,
-  };
-}
-
-function bantimeOf(
-  { bantime: { increment } }: F2bJail,
-  { jail: { bantime }, lengthMs }: ReturnType<typeof toJail>,
-  random: () => number,
-): Jail['bantime'] {
-  if (increment === undefined) return bantime;
-  const returns = { ...bantime, heavierReturns: true, overall: increment.overAllJails };
-  if (lengthMs === undefined) return returns;
-  return {
-    ...returns,
-    lengthMs: (earlier) => {
-      try {
-        return lengthMs(earlier, random);
-      } catch (error) {
-        if (!(error instanceof FormulaError)) throw error;
-        // A formula without a value for this count (a division by zero): as if there were none.
-        return bantime.firstMs;
-      }
-    },
   };
 }
 

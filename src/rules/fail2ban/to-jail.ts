@@ -1,7 +1,7 @@
 import type { Jail } from '../../model/decision.ts';
 import type { Ports } from '../../model/filter.ts';
 import { kernelPorts } from './actions.ts';
-import type { BantimePolicy } from './bantime.ts';
+import { isPlain, plainBantime } from './ban-lengths.ts';
 import { banLengthMs } from './bantime.ts';
 import type { F2bJail } from './jail-file.ts';
 
@@ -18,11 +18,6 @@ export interface ConvertedJail {
   /** What is otherwise than in fail2ban, in words for a person. */
   readonly differences: readonly string[];
 }
-
-/** From the twentieth return on the time no longer doubles. */
-const maxDoublings = 20;
-/** fail2ban keeps a past ban until three times its length after it began, and the purge age on top. */
-const outdatedFactor = 3;
 
 /**
  * The policy of a jail: single addresses, as fail2ban bans them.
@@ -56,19 +51,6 @@ export function toJail(
     lengthMs: isPlain(bantime) ? undefined : (earlier, random) => banLengthMs(bantime, earlier, random),
     differences: [...new Set(differences)],
   };
-}
-
-function plainBantime({ firstMs, increment }: BantimePolicy, purgeageMs: number): Jail['bantime'] {
-  if (increment === undefined || firstMs === Infinity) return { firstMs, factor: 1, maxMs: firstMs, forgetMs: 0 };
-  const maxMs = Math.max(firstMs, Math.min(increment.maxMs, firstMs * 2 ** maxDoublings));
-  return { firstMs, factor: 2, maxMs, forgetMs: purgeageMs + (outdatedFactor - 1) * firstMs };
-}
-
-/** Doubling is what the decisions do themselves. */
-function isPlain({ firstMs, increment }: BantimePolicy): boolean {
-  if (increment === undefined || firstMs === Infinity) return true;
-  const { factor, formula, multipliers, maxMs, randomMs } = increment;
-  return factor === 1 && formula === undefined && multipliers.length === 0 && randomMs === 0 && maxMs >= firstMs;
 }
 
 function joinPorts(lists: readonly Ports[]): Ports {
