@@ -5,6 +5,7 @@ import type { Decider } from './decide/decider.ts';
 import type { Events } from './daemon/events.ts';
 import type { Matcher } from './match/matcher.ts';
 import { comesOtherwise, type OwnHost } from './match/own-way.ts';
+import type { Prefix } from './model/address.ts';
 import type { Ban, Decision, Jail, KernelChange } from './model/decision.ts';
 import type { Detection } from './model/detection.ts';
 import type { LogRecord } from './model/record.ts';
@@ -31,6 +32,8 @@ export interface PipelineDeps {
   readonly changed: (changes: readonly KernelChange[], record: LogRecord | undefined) => void;
   /** A ban began or ended, a real one or one that only would be: for what jails of fail2ban run. `detection`: what led to it. */
   readonly carriedOut?: (decision: BanDecision, detection: Detection | undefined) => void;
+  /** Somebody failed whose ban is in force: perhaps it does not hold. */
+  readonly cameAgain?: (jail: string, subject: Prefix) => void;
 }
 
 export type BanDecision = Decision & { readonly kind: 'ban' | 'unban' };
@@ -49,7 +52,7 @@ export interface Pipeline {
 }
 
 export function createPipeline(
-  { decider, events, counts, nowMs, mode, changed, carriedOut }: PipelineDeps,
+  { decider, events, counts, nowMs, mode, changed, carriedOut, cameAgain }: PipelineDeps,
   first: PipelineRules,
 ): Pipeline {
   let rules = first;
@@ -63,6 +66,7 @@ export function createPipeline(
         return false;
       case 'ignore':
         events.ignored(decision.jail, decision.subject, decision.because, decision.detail);
+        if (decision.because === 'banned') cameAgain?.(decision.jail, decision.subject);
         return false;
       case 'ban':
         if (seen !== undefined) events.failure(failureOf(decision, seen, policies.get(decision.jail)));

@@ -129,6 +129,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
         checkpointer.soon();
       },
       carriedOut: (decision, detection) => foreign.carriedOut(decision, detection),
+      cameAgain: (jail, subject) => foreign.cameAgain(jail, subject),
     },
     rulesOf(loaded),
   );
@@ -136,6 +137,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     pipeline,
     decider,
     events,
+    counts,
     nowMs,
     acts: !observes,
     hold: (held) => sources.hold(held, foreign.owns),

@@ -1,7 +1,7 @@
 import type { ActionBan } from '../act/action-ban.ts';
 import { createActionRunner } from '../act/action-runner.ts';
 import { printable } from '../diagnostic.ts';
-import { splitPrefix } from '../model/address.ts';
+import { type Prefix, splitPrefix } from '../model/address.ts';
 import type { Ban } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import type { ForeignJail } from '../model/foreign-jail.ts';
@@ -12,6 +12,7 @@ import type { ForeignDeps } from './foreign.ts';
 export interface ForeignActs {
   readonly start: () => void;
   readonly carriedOut: (decision: BanDecision, detection: Detection | undefined) => void;
+  readonly cameAgain: (jail: string, subject: Prefix) => void;
   readonly restored: (ban: Ban) => void;
   /** Ends what the commands began: as fail2ban does when it stops. */
   readonly stop: () => Promise<void>;
@@ -22,7 +23,7 @@ const maxWaiting = 10_000;
 /** How long stopping waits for commands, ms: systemd waits for 90 s. */
 const stopMs = 20_000;
 
-export function createForeignActs({ decider, events, nowMs, acts }: ForeignDeps, jails: readonly ForeignJail[]): ForeignActs {
+export function createForeignActs({ decider, events, counts, nowMs, acts }: ForeignDeps, jails: readonly ForeignJail[]): ForeignActs {
   const acting = acts ? jails.filter(({ actions }) => actions.length > 0) : [];
   const runner = createActionRunner({
     maxWaiting,
@@ -41,7 +42,11 @@ export function createForeignActs({ decider, events, nowMs, acts }: ForeignDeps,
   function infoOf({ jail: { name, bantime } }: ForeignJail) {
     return {
       bantimeMs: bantime.firstMs,
-      counts: () => ({ banned: decider.counts(name).bans, bannedTotal: 0, found: decider.counts(name).tracked, foundTotal: 0 }),
+      counts: () => {
+        const { bans: banned, tracked: found } = decider.counts(name);
+        const { bans: bannedTotal, failures: foundTotal } = counts.of(name);
+        return { banned, bannedTotal, found, foundTotal };
+      },
       history: () => undefined,
     };
   }
@@ -81,6 +86,7 @@ export function createForeignActs({ decider, events, nowMs, acts }: ForeignDeps,
         known.actions.ban(toActionBan(ban, known.jail, { failures: decision.failures, restored: false, detection }));
       else known.actions.unban(ban.address ?? splitPrefix(ban.subject).address);
     },
+    cameAgain: (jail, subject) => byName.get(jail)?.actions.again(splitPrefix(subject).address),
     restored: (ban) => {
       const known = byName.get(ban.jail);
       if (known !== undefined && !ban.observe)

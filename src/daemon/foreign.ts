@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Decider } from '../decide/decider.ts';
 import { FilterGuard } from '../guard/filter-guard.ts';
 import { lineGate } from '../match/fail2ban/literal-gate.ts';
+import type { Prefix } from '../model/address.ts';
 import type { Ban } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import { type ForeignJail, foreignFilterName } from '../model/foreign-jail.ts';
@@ -14,6 +15,7 @@ import { foreignNeedles } from '../sieve/foreign-needles.ts';
 import { followingSieve, passEverything } from '../sieve/rules-sieve.ts';
 import { createSieve } from '../sieve/sieve.ts';
 import { compileFilter } from '../rules/fail2ban/compile-filter.ts';
+import type { JailCounts } from './answers.ts';
 import type { Events } from './events.ts';
 import { createForeignActs, type ForeignActs } from './foreign-acts.ts';
 import { type ForeignInput, ForeignInputs, reads } from './foreign-inputs.ts';
@@ -31,6 +33,7 @@ export interface Foreign {
   /** A record of such a source. @param done it and all before it are decided on: the position may be stored */
   readonly take: (record: LogRecord, done: () => void) => void;
   readonly carriedOut: (decision: BanDecision, detection: Detection | undefined) => void;
+  readonly cameAgain: (jail: string, subject: Prefix) => void;
   /** A ban from before the start. */
   readonly restored: (ban: Ban) => void;
   /** Jails that were stopped, and why. */
@@ -46,6 +49,7 @@ export interface ForeignDeps {
   readonly pipeline: Pipeline;
   readonly decider: Decider;
   readonly events: Events;
+  readonly counts: JailCounts;
   readonly nowMs: () => number;
   /** false: nothing is enforced, so no commands are run either. */
   readonly acts: boolean;
@@ -154,6 +158,7 @@ export function createForeign(deps: ForeignDeps): Foreign {
         running.lines.take(recordOfBan(text, ban, nowMs()), [reader], nowMs(), () => undefined, line);
       }
     },
+    cameAgain: (jail, subject) => running?.acts.cameAgain(jail, subject),
     restored: (ban) => running?.acts.restored(ban),
     disabled: () => stopped,
     use: async (jails) => {
