@@ -33,7 +33,8 @@ export function createNameLookup({ nowMs, servers, onDropped }: NameLookupSettin
   const pending = new Map<string, Promise<readonly Address[]>>();
 
   const ask = async (name: string): Promise<readonly Address[]> => {
-    const [four, six] = await Promise.all([settled(resolver.resolve4(name)), settled(resolver.resolve6(name))]);
+    // With the dot, no domain of this host is tried behind it.
+    const [four, six] = await Promise.all([settled(resolver.resolve4(`${name}.`)), settled(resolver.resolve6(`${name}.`))]);
     const found = [...(four ?? []), ...(six ?? [])].flatMap((text) => parseAddress(text) ?? []);
     const addresses = [...new Set(found)].slice(0, maxAddresses);
     const [oldest] = kept.keys();
@@ -56,7 +57,7 @@ export function createNameLookup({ nowMs, servers, onDropped }: NameLookupSettin
         }
         pending.set(
           name,
-          ask(`${name}.`).then((addresses) => {
+          ask(name).then((addresses) => {
             pending.delete(name);
             return addresses;
           }),

@@ -24,15 +24,15 @@ export function createTurnQueue<Owner>(): TurnQueue<Owner> {
     for (let next = waiting.entries().next(); next.done !== true; next = waiting.entries().next()) {
       const [owner, steps] = next.value;
       const [step] = steps;
-      // Those who had their turn go to the end.
+      const isOver = step === undefined || (await step());
+      // Unless it was replaced meanwhile.
+      if (isOver && steps[0] === step && step !== undefined) {
+        steps.shift();
+        size--;
+      }
+      // Who had a turn goes to the end.
       waiting.delete(owner);
-      if (step === undefined) continue;
-      waiting.set(owner, steps);
-      if (!(await step())) continue;
-      const at = steps.indexOf(step);
-      if (at === -1) continue;
-      steps.splice(at, 1);
-      size--;
+      if (steps.length > 0) waiting.set(owner, steps);
     }
     isRunning = false;
     for (const resolve of idle.splice(0)) resolve();

@@ -67,7 +67,7 @@ export function take({ record, scratch }: Recorder): Recorded {
   const files = readdirSync(scratch, { recursive: true, encoding: 'utf8' })
     .filter((name) => statSync(join(scratch, name)).isFile())
     .map((name) => [name, readFileSync(join(scratch, name), 'utf8')] as const);
-  return { calls, files: Object.fromEntries(files.toSorted()) };
+  return { calls, files: Object.fromEntries(files) };
 }
 
 /** Lines of the record, readable. */

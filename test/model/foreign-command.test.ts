@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { compileForeignCommand, ForeignCommandError, fillIn, replaceParameters } from '../../src/model/foreign-command.ts';
 
 /** How a text is named in a place, by the script that comes out. */
@@ -83,13 +83,16 @@ describe('a tag for text of the log', () => {
   test('never shows in the script, and arrives in every place as it is', () => {
     const script = `p() { printf '[%s]' "$@"; }; p <F-USER> "<F-USER>" '<F-USER>' "$(p '<F-USER>')" "\`p "<F-USER>"\`"; x=<F-USER>; p "$x"; cat <<E\n[<F-USER>]\nE\n`;
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...`a'"\\\`$(){}[]<>|&;*?~#!=-% \n\téE`), minLength: 1, maxLength: 30 }), (text) => {
-        const { script: filled, variables } = fill(script, text);
-        assert.equal(filled, fill(script, 'x').script);
-        const { stdout } = spawnSync('/bin/sh', ['-c', filled], { env: { PATH: '/bin:/usr/bin', ...variables }, encoding: 'utf8' });
-        // A substitution takes line ends off the end: only they may be gone.
-        assert.equal(stdout, `${`[${text}]`.repeat(3)}${`[[${text}]]`.repeat(2)}[${text}][${text}]\n`);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom(...`a'"\\\`$(){}[]<>|&;*?~#!=-% \n\téE`.split('')), minLength: 1, maxLength: 30 }),
+        (text) => {
+          const { script: filled, variables } = fill(script, text);
+          assert.equal(filled, fill(script, 'x').script);
+          const { stdout } = spawnSync('/bin/sh', ['-c', filled], { env: { PATH: '/bin:/usr/bin', ...variables }, encoding: 'utf8' });
+          // A substitution takes line ends off the end: only they may be gone.
+          assert.equal(stdout, `${`[${text}]`.repeat(3)}${`[[${text}]]`.repeat(2)}[${text}][${text}]\n`);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -120,7 +123,7 @@ describe('parameters', () => {
 });
 
 test('no script is too odd to be read', () => {
-  const unit = fc.constantFrom(...`a '"\\\`$(){}<>|&;#\n=`, '<F-USER>', '<<', '$(', '${', '$((', 'case ', ' esac');
+  const unit = fc.constantFrom(...`a '"\\\`$(){}<>|&;#\n=`.split(''), '<F-USER>', '<<', '$(', '${', '$((', 'case ', ' esac');
   fc.assert(
     fc.property(fc.array(unit, { maxLength: 60 }), (parts) => {
       const script = parts.join('');
