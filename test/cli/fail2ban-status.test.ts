@@ -35,15 +35,13 @@ describe('beside a real fail2ban with the same log and the same bans', { skip: n
       `[login]\nenabled = true\nfilter = sshd\nbackend = polling\nlogpath = ${log}\nmaxretry = 3\nusedns = no\naction =\n`,
     );
     t.after(fail2ban.stop);
-    const sluice = await startSluice(
-      network,
-      `
+    const configuration = `
 sources: { own: files, journal: { enabled: false }, files: [{ path: ${log} }] }
-metrics: off
+metrics: { listen: off, fail2ban_names: true }
 jails:
   login: { filters: [sshd/failed-login], maxretry: 3 }
-`,
-    );
+`;
+    let sluice = await startSluice(network, configuration);
     t.after(() => sluice.stop());
     const both = async (...words: readonly string[]) => {
       const { stdout } = await sluice.command('status', ...words);
@@ -78,6 +76,14 @@ jails:
     const all = await both();
     assert.ok(all.ours.endsWith(`\n\n${all.theirs}`), all.ours);
     assert.equal(all.theirs, 'Status\n|- Number of jail:\t1\n`- Jail list:\tlogin\n');
+
+    await sluice.stop();
+    sluice = await startSluice(network, configuration);
+    const again = await both('login');
+    assert.match(again.ours, /Currently banned:\t4\n {3}\|- Total banned:\t4\n/, 'a restart brings bans back, and counts them');
+    const metrics = (await sluice.command('metrics')).stdout;
+    for (const series of ['banned_current{jail="login"} 4', 'banned_total{jail="login"} 4', 'failed_current{jail="login"} 2'])
+      assert.ok(metrics.includes(`\nf2b_jail_${series}\n`), series);
   });
 });
 

@@ -161,13 +161,13 @@ jails: { postfix-relay: { filters: [postfix/relay-denied] } }
     const said = daemon.log();
     assert.match(
       said,
-      /warning: .*nft is refused: .*Operation not permitted.*start it as root/,
+      /WARNING .*nft is refused: .*Operation not permitted.*start it as root/,
       'nobody is banned, although he asked for it',
     );
     assert.match(said, /observes only, nobody is banned/);
     assert.match(said, /waits for taken: .*another program has this port\. "ss -Hltnp sport = :5514" shows which/);
     assert.match(said, /reads free: listening on udp:\/\/127\.0\.0\.1:5514/);
-    assert.match(said, new RegExp(`error: .*127\\.0\\.0\\.1:${metricsPort}.* Metrics are not served`));
+    assert.match(said, new RegExp(`ERROR .*127\\.0\\.0\\.1:${metricsPort}.* Metrics are not served`));
     const status = await user.command('status', '--json');
     assert.equal(status.exitCode, 0, status.stderr);
     const { sources } = JSON.parse(status.stdout) as { sources: { name: string; up: boolean; detail: string }[] };
