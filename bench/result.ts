@@ -11,7 +11,7 @@ export function formatResults(results: readonly Result[]): string {
   return results
     .map(({ what, who, figures }) => {
       const shown = Object.entries(figures).map(([name, value]) => `${formatFigure(value)} ${name}`);
-      return `${what.padEnd(46)} ${who.padEnd(20)} ${shown.join(', ')}\n`;
+      return `${what.padEnd(46)} ${who.padEnd(24)} ${shown.join(', ')}\n`;
     })
     .join('');
 }

@@ -22,7 +22,7 @@ export function findFilter(spec: string): { readonly filter: Filter } | { readon
   const isFile = spec.endsWith('.yaml') || spec.endsWith('.yml');
   if (isFile && !exists(spec)) return { mistakes: `${spec}: there is no such file` };
   const [name = '', pattern] = isFile ? [] : spec.split('/');
-  const rules = isFile ? loadRuleFiles([spec]) : rulesWith(name);
+  const rules = isFile ? loadRuleFiles([spec], false) : rulesWith(name);
   const candidates = isFile ? rules.files : rules.files.filter(({ file, filter }) => (filter?.name ?? nameOf(file)) === name);
   const [chosen] = candidates;
   if (chosen === undefined) {
@@ -43,7 +43,7 @@ export function findFilter(spec: string): { readonly filter: Filter } | { readon
 /** Reading all rule files takes longer than looking through a log of 100,000 lines: only the one is read that bears the name, if it has the filter. */
 function rulesWith(name: string): LoadedRules {
   const path = ruleDirectories.map((directory) => join(directory, `${name}.yaml`)).findLast(exists);
-  const rules = path === undefined ? undefined : loadRuleFiles([path]);
+  const rules = path === undefined ? undefined : loadRuleFiles([path], false);
   return rules?.files.some(({ filter }) => filter === undefined || filter.name === name) === true ? rules : loadRules(ruleDirectories);
 }
 

@@ -8,7 +8,7 @@ import { SkippedDates } from './skipped-dates.ts';
 import { StoppableLoop } from './stoppable-loop.ts';
 
 /** CPU time for one line. Longer than the daemon gives: here nobody else waits, and a verdict that depends on the machine's speed helps nobody. */
-const deadlineMs = 1_000;
+const defaultDeadlineMs = 1_000;
 /** At this many lines that took longer, the filter is given up. */
 const mostStops = 3;
 /** So many lines are judged together. */
@@ -18,6 +18,8 @@ export interface ForeignRunOptions {
   readonly nowMs: number;
   /** The lines carry no date: they are of `nowMs`. */
   readonly noDate: boolean;
+  /** CPU time for one line, if not a second. */
+  readonly deadlineMs?: number;
   /** Lines without any of the filter's literals are left out. */
   readonly sieve: Sieve | undefined;
   /** @param verdict undefined: the filter took too long over the line, or had been given up */
@@ -48,7 +50,7 @@ export class ForeignRun {
   readonly stopped: number[] = [];
 
   constructor(filter: ForeignFilter, options: ForeignRunOptions) {
-    const { nowMs } = options;
+    const { nowMs, deadlineMs = defaultDeadlineMs } = options;
     this.#options = options;
     this.#matcher = createLineMatcher(filter, {
       wallClock: (wallMs, nearMs) => wallClockToUtc(wallMs, 'local', nearMs),

@@ -33,7 +33,7 @@ export function parseFileLine(line: string, context: FileLineContext): Parsed {
   if (context.program !== undefined) {
     return { kind: 'message', message: message({ stamp: leadingStamp(text, context), appName: context.program, text }) };
   }
-  const stampAt = readSyslogStamp(text, 0, context) ?? readIsoStamp(text, 0, context);
+  const stampAt = lastStamp.at(text, context) ?? readIsoStamp(text, 0, context);
   if (stampAt === undefined || text.charCodeAt(stampAt.end) !== space) return badHeader;
   const tag = readTag(text, stampAt.end + 1);
   return {
@@ -47,6 +47,32 @@ export function parseFileLine(line: string, context: FileLineContext): Parsed {
     }),
   };
 }
+
+/** Of `Nov 22 17:30:37`. */
+const shortLength = 15;
+
+/** Lines of a busy second begin with the same stamp. What stands behind the blank that ends it does not matter to readSyslogStamp. */
+class LastStamp {
+  #text = '';
+  #nowMs = NaN;
+  #timezone = '';
+  #found: StampAt | undefined;
+
+  at(text: string, clock: Clock): StampAt | undefined {
+    const short = text.charCodeAt(shortLength) === space;
+    if (short && text.startsWith(this.#text) && this.#nowMs === clock.nowMs && this.#timezone === clock.timezone) return this.#found;
+    const found = readSyslogStamp(text, 0, clock);
+    if (short && found?.end === shortLength) {
+      this.#text = text.slice(0, shortLength);
+      this.#nowMs = clock.nowMs;
+      this.#timezone = clock.timezone;
+      this.#found = found;
+    }
+    return found;
+  }
+}
+
+const lastStamp = new LastStamp();
 
 /** The date at the very beginning, in brackets or not; or that of an access log. */
 function leadingStamp(text: string, clock: Clock): Stamp | undefined {

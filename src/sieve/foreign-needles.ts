@@ -1,5 +1,5 @@
 import type { ForeignFilter, ForeignRegex, RequiredLiteral } from '../model/foreign-filter.ts';
-import { type Needle, needlesFor, shortestNeedle } from './needles.ts';
+import { type Needle, needlesFor } from './needles.ts';
 
 /**
  * The texts of which each line that a filter of fail2ban could want holds at least one, the line being whole: its date is still in it.
@@ -25,7 +25,7 @@ function shortestOf(needles: readonly Needle[]): number {
  * Sets of literals, of each of which a line that the filter could want holds one.
  *
  * The date is cut out of a line before an expression sees it, and what stood before and behind it is joined. So a literal that a match needs may
- * have had the date in its middle; of such a literal that piece is given which the date cannot have divided.
+ * have had the date in its middle; pieces of it are given, of which one is whole in any case.
  */
 export function wholeLineLiterals({ failRegexes, prefRegex, maxLines, dates }: ForeignFilter): readonly (readonly RequiredLiteral[])[] {
   // Literals of one match may lie in different lines then.
@@ -42,14 +42,23 @@ export function anyOf(regexes: readonly ForeignRegex[]): readonly RequiredLitera
   return regexes.flatMap(({ literals }) => literals);
 }
 
-/** A date that ends a word has no word character behind it. Otherwise it may stand anywhere, and one half of the literal is whole. */
+/**
+ * Of a literal that a date may have divided, two pieces one of which is whole wherever that was: the text before one place, and the text behind the
+ * place before it. A date that ends a word has no word character behind it, so there are fewer places.
+ */
 function undivided({ text, fold }: RequiredLiteral, endsWord: boolean): readonly RequiredLiteral[] {
-  const pieces = text.split(/(?<=[^])(?=[^0-9A-Za-z_])/u);
-  const longest = pieces.reduce((best, piece) => (piece.length > best.length ? piece : best), '');
-  if (endsWord && longest.length >= shortestNeedle) return [{ text: longest, fold }];
-  const chars = Array.from(text);
-  return [
-    { text: chars.slice(0, Math.ceil(chars.length / 2)).join(''), fold },
-    { text: chars.slice(Math.floor(chars.length / 2)).join(''), fold },
-  ];
+  const places = [...text.matchAll(endsWord ? /(?<=[^])(?=[^0-9A-Za-z_])/gu : /(?<=[^])(?=[^])/gu)].map(({ index }) => index);
+  let best: readonly string[] = [];
+  for (const [index, place] of [...places, text.length].entries()) {
+    const before = text.slice(0, place);
+    const behind = text.slice(places[index - 1] ?? 0);
+    // At either end of the list one of them holds the other.
+    const pieces = behind.includes(before) ? [before] : before.includes(behind) ? [behind] : [before, behind];
+    if (best.length === 0 || shortestPiece(pieces) > shortestPiece(best)) best = pieces;
+  }
+  return best.map((piece) => ({ text: piece, fold }));
+}
+
+function shortestPiece(pieces: readonly string[]): number {
+  return Math.min(...pieces.map((piece) => piece.length));
 }

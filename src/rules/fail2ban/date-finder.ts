@@ -58,8 +58,8 @@ export function dateFinder(patterns: readonly string[], settings: DateSettings):
     return undefined;
   };
   return {
-    // The default forms end in a digit or a letter, and their bounds ask for the end of a word there; "<...>" only fits at the line's beginning.
-    endsWord: usual,
+    // These end in a digit or a letter, and their bounds ask for the end of a word there; "<...>" only fits at the line's beginning.
+    endsWord: usual || patterns.every((pattern) => /^(?:\{DEFAULT\}|\{\^LN-BEG\}|(?:\{\^LN-BEG\}|\^)?(?:TAI64N|L?EPOCH))$/i.test(pattern)),
     find: usual ? sameAsBefore(find) : (line, ascii = isAscii(line)) => find(line, ascii)?.found,
   };
 }

@@ -54,9 +54,10 @@ export function compileFixedPart(parts: readonly Part[], ended: boolean): FixedP
   const addressGroup = captures.find(({ role }) => role === 'addr')?.group;
 
   const fit = (match: RegExpExecArray): Fit | undefined => {
-    const values = captures.map(({ group }) => match[group]);
     const address = addressGroup === undefined ? undefined : match[addressGroup];
-    return address === undefined || isAddressText(address) ? { start: match.index, end: match.index + match[0].length, values } : undefined;
+    if (address !== undefined && !isAddressText(address)) return undefined;
+    const values = captures.map(({ group }) => match[group]);
+    return { start: match.index, end: match.index + match[0].length, values };
   };
   const at = (text: string, place: number): Fit | undefined => {
     here.lastIndex = place;

@@ -30,10 +30,16 @@ export function loadRules(dirs: readonly string[]): LoadedRules {
   return loadRuleFiles([...paths.keys()].toSorted().map((name) => paths.get(name) ?? name));
 }
 
-/** Loads the files that somebody named, `sluice check my-rule.yaml`. @throws {Error} if one cannot be read. */
-export function loadRuleFiles(paths: readonly string[]): LoadedRules {
+/**
+ * Loads the files that somebody named, `sluice check my-rule.yaml`.
+ *
+ * @param withTests false: the tests in the files are not read. They are most of a file, and only `check` runs them
+ * @throws {Error} if one cannot be read.
+ */
+export function loadRuleFiles(paths: readonly string[], withTests = true): LoadedRules {
   const services = readOptional('/etc/services') ?? '';
-  const sources = new Map(paths.map((path) => [path, readFileSync(path, 'utf8')]));
+  const read = (path: string): string => (withTests ? readFileSync(path, 'utf8') : withoutTests(readFileSync(path, 'utf8')));
+  const sources = new Map(paths.map((path) => [path, read(path)]));
   const files = paths.map((path) => parseRuleFile(path, sources.get(path) ?? '', services));
   const filters = files.flatMap(({ filter }) => (filter === undefined ? [] : [filter]));
   return {
@@ -42,6 +48,11 @@ export function loadRuleFiles(paths: readonly string[]): LoadedRules {
     diagnostics: [...files.flatMap(({ diagnostics }) => diagnostics), ...sharedNames(files)],
     sourceLine: ({ file, line }) => sources.get(file)?.split('\n')[line - 1],
   };
+}
+
+/** Everything else stays in its line, for the diagnostics. */
+function withoutTests(source: string): string {
+  return source.replace(/^tests:[^\n]*(?:\n(?:[ \t#-][^\n]*)?(?=\n|$))*/m, (block) => block.replaceAll(/[^\n]+/g, ''));
 }
 
 /** A name that two files give their filter: jails could not say which they mean. */

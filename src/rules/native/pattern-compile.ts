@@ -130,15 +130,21 @@ function findSteps(steps: readonly Step[], text: string, cutBytes: number | unde
 function matchOf(steps: readonly Step[], found: readonly Found[], text: string): PatternMatch {
   let address: string | undefined;
   const captures = new Map<string, string>();
-  for (const [index, { fit, held }] of found.entries()) {
+  for (let index = 0; index < found.length; index += 1) {
     const step = steps[index];
+    const { fit, held } = found[index] ?? noFound;
     if (step?.before?.name !== undefined && held !== undefined) captures.set(step.before.name, copied(held, text));
-    for (const [at, { name, role }] of step?.part?.captures.entries() ?? []) {
-      const value = fit?.values[at];
-      if (value === undefined) continue;
-      if (role === 'addr') address = copied(value, text);
-      else if (name !== undefined) captures.set(name, copied(value, text));
+    if (step?.part === undefined || fit === undefined) continue;
+    const named = step.part.captures;
+    for (let at = 0; at < named.length; at += 1) {
+      const value = fit.values[at];
+      const capture = named[at];
+      if (value === undefined || capture === undefined) continue;
+      if (capture.role === 'addr') address = copied(value, text);
+      else if (capture.name !== undefined) captures.set(capture.name, copied(value, text));
     }
   }
   return { address, captures };
 }
+
+const noFound: Found = { fit: undefined, held: undefined };
