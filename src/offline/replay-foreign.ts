@@ -1,6 +1,8 @@
+import { banLineOfFile, banLineOfJournal } from '../daemon/ban-line.ts';
 import { lineGate } from '../match/fail2ban/literal-gate.ts';
 import { createLineMatcher, type LineFailure, type LineMatcher } from '../match/fail2ban/line-matcher.ts';
 import { type Address, covers, splitPrefix } from '../model/address.ts';
+import type { Ban } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import { type ForeignJail, foreignFilterName, foreignPatternName } from '../model/foreign-jail.ts';
 import { wallClockToUtc } from '../parse/zone.ts';
@@ -56,10 +58,25 @@ export class ReplayForeign {
     return this.#lanes.flatMap(({ jail, stops }) => (stops >= mostStops ? [jail.jail.name] : []));
   }
 
+  /** What jails that read of bans (recidive) make of one. */
+  heardOf(ban: Ban, nowMs: number): readonly ReplayFailure[] {
+    return this.#lanes.flatMap(({ jail, matcher }) => {
+      if (jail.readsBans === undefined || ban.observe) return [];
+      const verdict =
+        jail.readsBans === 'journal'
+          ? matcher.feedDated(banLineOfJournal(ban, process.pid, 'replay'), ban.sinceMs)
+          : matcher.feed(banLineOfFile(ban, process.pid), nowMs);
+      const failure = verdict.kind === 'failure' ? failureOf(jail, verdict) : undefined;
+      return failure === undefined ? [] : [{ ...failure, timeMs: ban.sinceMs }];
+    });
+  }
+
   /** @returns for each line what the jails found in it, in the order of the jails */
   judge(lines: readonly ReplayLine[], nowMs: number): readonly (readonly ReplayFailure[])[] {
     const found: ReplayFailure[][] = lines.map(() => []);
     for (const lane of this.#lanes) {
+      // The log of a fail2ban that was there before tells of bans that are not ours.
+      if (lane.jail.readsBans !== undefined) continue;
       if (lane.stops >= mostStops) continue;
       const places = lines.flatMap(({ text }, place) => (lane.mayMatch(text) ? [place] : []));
       const step = (index: number): void => {

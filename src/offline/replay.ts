@@ -7,7 +7,7 @@ import { at } from '../control/instant.ts';
 import { Decider } from '../decide/decider.ts';
 import type { RecordFacts } from '../decide/record-counter.ts';
 import { eventTime } from '../decide/event-time.ts';
-import { printable } from '../diagnostic.ts';
+import { formatDiagnostics, printable } from '../diagnostic.ts';
 import { formatDuration } from '../duration.ts';
 import { allJails, type Loaded, usedFilters } from '../loaded.ts';
 import { journalLine } from '../match/fail2ban/journal-line.ts';
@@ -34,8 +34,11 @@ export async function replay({ logs, config: given, nowMs, json }: ReplayOptions
     return exit.unusable;
   }
   const foreign = setup.foreign.jails;
+  for (const { jail, diagnostics } of setup.foreign.disabled)
+    process.stderr.write(`sluice replay: jail ${jail} is left out: ${formatDiagnostics(diagnostics, setup.foreign.texts)}\n`);
   const loaded = { config: { ...reading.config, jails: allJails({ config: reading.config, foreign }) }, filters: setup.rules.filters };
-  const run = startReplay(loaded, (ban, address, failures) =>
+  const lanes = new ReplayForeign(foreign, nowMs ?? Date.now());
+  const run = startReplay(loaded, lanes, (ban, address, failures) =>
     process.stdout.write(json ? `${JSON.stringify(banJson(ban, address, failures))}\n` : `${banText(ban, failures)}\n`),
   );
   let trouble = false;
@@ -51,7 +54,6 @@ export async function replay({ logs, config: given, nowMs, json }: ReplayOptions
   for (const { place, endMs } of await inOrder(places, nowMs)) {
     run.begin();
     const clock = { nowMs: endMs, timezone: 'local' };
-    const lanes = new ReplayForeign(foreign, endMs);
     let batch: { readonly line: ReplayLine; readonly record: LogRecord | undefined }[] = [];
     const judge = (): void => {
       const found = lanes.judge(
@@ -82,9 +84,9 @@ export async function replay({ logs, config: given, nowMs, json }: ReplayOptions
     });
     judge();
     if (why !== undefined) complain(why);
-    for (const name of lanes.givenUp)
-      complain(`the expressions of the jail ${name} took too long over three lines: the rest was not looked at`);
   }
+  for (const name of lanes.givenUp)
+    complain(`the expressions of the jail ${name} took too long over three lines: the rest was not looked at`);
   const { lines, matched, bans, addresses } = run.totals();
   if (json) process.stdout.write(`${JSON.stringify({ summary: { lines, matched, bans, addresses } })}\n`);
   else process.stdout.write(`${lines} lines, ${matched} offences, ${bans} bans of ${addresses} subjects\n`);
@@ -123,7 +125,7 @@ interface Run {
 /** How often bans and windows that are over are cleared away, ms of the logs' time. */
 const clearEveryMs = 1_000;
 
-function startReplay(loaded: Pick<Loaded, 'config' | 'filters'>, seen: BanSeen): Run {
+function startReplay(loaded: Pick<Loaded, 'config' | 'filters'>, lanes: ReplayForeign, seen: BanSeen): Run {
   const { config } = loaded;
   const matcher = createMatcher(usedFilters(loaded));
   const decider = newDecider(config);
@@ -138,6 +140,8 @@ function startReplay(loaded: Pick<Loaded, 'config' | 'filters'>, seen: BanSeen):
     bans++;
     subjects.add(decision.subject);
     seen(decision.ban, decision.address, decision.failures);
+    for (const { detection, timeMs } of lanes.heardOf(decision.ban, nowMs))
+      decide([detection], { atMs: timeMs ?? nowMs, nowMs, trust: 'full', weight: 1, evidence: undefined });
   };
   const { maxSkewMs } = config.sources;
   const detectedIn = (record: LogRecord): readonly Detection[] => {
@@ -145,9 +149,9 @@ function startReplay(loaded: Pick<Loaded, 'config' | 'filters'>, seen: BanSeen):
     nowMs = Math.max(nowMs, atMs);
     return matcher.match(record).detections;
   };
-  const decide = (detections: readonly Detection[], facts: RecordFacts): void => {
+  function decide(detections: readonly Detection[], facts: RecordFacts): void {
     for (const decision of decider.decide(detections, facts)) tell(decision);
-  };
+  }
   return {
     nowMs: () => nowMs,
     begin: () => {
