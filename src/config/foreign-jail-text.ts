@@ -1,4 +1,5 @@
 import { exactDuration } from '../duration.ts';
+import { decoderLabel } from '../model/log-encoding.ts';
 import type { Increment } from '../model/foreign-dialect.ts';
 import type { ForeignJail } from '../model/foreign-jail.ts';
 import { ignoreText, portTexts } from './in-force.ts';
@@ -42,7 +43,9 @@ function readingLines(reading: ForeignJail['reading']): readonly string[] {
     );
     return [
       ...(paths.length === 0 ? [] : ['      files:', ...paths.map((path) => `        - ${path}`)]),
-      ...(reading.encoding === 'auto' ? [] : [`      encoding: ${scalar(reading.encoding)}`]),
+      ...(reading.encoding === 'auto' || decoderLabel(reading.encoding) === undefined
+        ? []
+        : [`      encoding: ${scalar(reading.encoding)}`]),
     ];
   }
   const groups = reading.matches.map((group) => `        - [${group.map(scalar).join(', ')}]`);

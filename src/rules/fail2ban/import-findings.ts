@@ -97,7 +97,7 @@ export function findingsOf(jail: F2bJail, differences: readonly string[], nowMs:
   if (usedns === 'raw') add('lost', placeOf('usedns'), 'usedns = raw: a text that is no address cannot be banned');
   if (!jail.ignoreself) add('differs', placeOf('ignoreself'), "ignoreself = false: the host's own addresses are never banned all the same");
   if (decoderLabel(jail.logencoding) === undefined)
-    add('lost', placeOf('logencoding'), `logencoding = ${jail.logencoding}: there is no such decoder here`);
+    add('differs', placeOf('logencoding'), `logencoding = ${jail.logencoding} is taken as UTF-8: there is no such decoder here`);
   if (jail.ignorecommand !== undefined) add('directory', placeOf('ignorecommand'), `ignorecommand = ${jail.ignorecommand}`);
   if (jail.reading.kind === 'journal') {
     const { options: journal } = jail.reading;
