@@ -8,6 +8,13 @@ import { journalctlOptions } from './journal-probe.ts';
 /** A longer entry is left out and counted. journald takes at most 48 KiB of a message by default (LineMax=), but fields of any size. */
 export const maxEntryBytes = 1024 * 1024;
 
+/**
+ * journalctl writes 4 KiB at a time, three entries. What comes in a stream is taken together, so that the work for each piece (a search, the last
+ * entry, which is always read) is not done for each of those; what comes alone is taken at once.
+ */
+const gatherMs = 5;
+const gatherBytes = 64 * 1024;
+
 /** One running journalctl. */
 export interface JournalctlRun {
   readonly pause: () => void;
@@ -40,7 +47,18 @@ export function runJournalctl(path: string, args: readonly string[], on: OnEntri
     if (paused || taking) child.stdout.pause();
     else child.stdout.resume();
   };
-  child.stdout.on('data', (chunk: Buffer) => {
+  let gathered: Buffer[] = [];
+  let gatheredBytes = 0;
+  let lastMs = -gatherMs;
+  let timer: NodeJS.Timeout | undefined;
+  const take = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (gatheredBytes === 0) return;
+    const [only = Buffer.alloc(0)] = gathered;
+    const chunk = gathered.length === 1 ? only : Buffer.concat(gathered, gatheredBytes);
+    gathered = [];
+    gatheredBytes = 0;
     on.bytes(chunk.length);
     const { batches, oversize, broken } = framer.push(chunk);
     for (let i = 0; i < oversize; i += 1) on.oversize();
@@ -56,6 +74,15 @@ export function runJournalctl(path: string, args: readonly string[], on: OnEntri
       taking = false;
       flow();
     });
+  };
+  child.stdout.on('data', (chunk: Buffer) => {
+    const nowMs = performance.now();
+    const isAlone = nowMs - lastMs >= gatherMs;
+    lastMs = nowMs;
+    gathered.push(chunk);
+    gatheredBytes += chunk.length;
+    if ((isAlone && timer === undefined) || gatheredBytes >= gatherBytes) take();
+    else timer ??= setTimeout(take, gatherMs);
   });
   let said = '';
   const complaints = readLines(child.stderr, { maxLength: 1000, line: (line) => (said = line), oversize: () => undefined });
@@ -73,7 +100,13 @@ export function runJournalctl(path: string, args: readonly string[], on: OnEntri
       paused = false;
       flow();
     },
-    ended: Promise.all([child, finished(child.stdout).catch(() => undefined), complaints.ended]).then(([{ exitCode, signal, code }]) => ({
+    ended: Promise.all([
+      child,
+      finished(child.stdout)
+        .catch(() => undefined)
+        .then(take),
+      complaints.ended,
+    ]).then(([{ exitCode, signal, code }]) => ({
       how: exitCode === undefined ? (signal ?? code ?? 'not started') : `exit code ${exitCode}`,
       said,
     })),
