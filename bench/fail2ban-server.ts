@@ -43,6 +43,7 @@ pidfile = ${own('pid')}
 dbfile = ${own('db.sqlite3')}
 dbpurgeage = 1d
 dbmaxmatches = 10
+allowipv6 = auto
 `,
   );
   writeFileSync(
