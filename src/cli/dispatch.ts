@@ -30,6 +30,8 @@ const otherWords: Readonly<Record<string, string>> = {
   why: 'explain',
   regex: 'test',
   validate: 'check',
+  migrate: 'import',
+  convert: 'import',
   lint: 'check',
   stats: 'status',
 };

@@ -63,7 +63,8 @@ function importJails(read: Fail2ban, nowMs: number): readonly Imported[] {
   return read.jails.map((jail) => {
     const { foreign, differences } = toForeignJail(jail, { actions: [], ...server, random: Math.random });
     const findings = [...findingsOf(jail, differences, nowMs)];
-    const { file, line } = jail.place;
+    // Where it is enabled.
+    const { file, line } = foreign;
     if (foreign.jail.closes === false) {
       findings.push({ fate: 'directory', file, line, message: 'none of its actions closes a port: as a native jail it only observes' });
     }
@@ -104,7 +105,7 @@ function nativeText(jail: F2bJail, foreign: ForeignJail, findings: readonly Find
   const left = findings
     .filter(({ fate }) => fate === 'directory' || fate === 'lost')
     .map(({ message, file, line }) => `left out: ${message} (${file}:${line})`);
-  const comments = [`${jail.place.file}:${jail.place.line}, filter ${jail.filter.files.join(', ') || 'in the jail itself'}`, ...left];
+  const comments = [`${foreign.file}:${foreign.line}, filter ${jail.filter.files.join(', ') || 'in the jail itself'}`, ...left];
   return foreignJailText(foreign, incrementOf(jail, purgeageMs), comments);
 }
 

@@ -213,7 +213,7 @@ describe('what is said of a jail', () => {
       [
         [7, 'ignorecommand = /bin/true <ip>'],
         [6, 'action tell: a native jail runs no commands'],
-        [1, 'none of its actions closes a port: as a native jail it only observes'],
+        [2, 'none of its actions closes a port: as a native jail it only observes'],
       ],
     );
     assert.match(shown.jails[0].rights.map(({ message }) => message).join(), /action tell: writes \/run\/banned-0/);
@@ -296,7 +296,7 @@ describe('what is said of a jail', () => {
       written(file).map(({ jail }) => jail.name),
       ['a'],
     );
-    assert.match(readFileSync(file, 'utf8'), /^# Not written: big \(.*jail\.conf:6\)\.$/m);
+    assert.match(readFileSync(file, 'utf8'), /^# Not written: big \(.*jail\.conf:7\)\.$/m);
   });
 });
 
