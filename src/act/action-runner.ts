@@ -3,7 +3,8 @@ import type { ForeignAction } from '../model/foreign-jail.ts';
 import type { ActionBan, JailInfo } from './action-ban.ts';
 import { type CommandContext, createJailActions, type JailActions } from './jail-actions.ts';
 import { createHostNames, type HostNames } from './own-names.ts';
-import { createShellRunner, environmentForActions, type RunShell } from './shell-run.ts';
+import { createShellRunner } from './shell-launcher.ts';
+import { environmentForActions, type RunShell } from './shell-run.ts';
 import { createTurnQueue } from './turn-queue.ts';
 
 /** Runs what jails of fail2ban run beside our sets: one command at a time, as fail2ban does, jail by jail in turn. */

@@ -3,7 +3,8 @@ import { compileForeignCommand, fillIn, type ForeignCommand, replaceParameters }
 import { type ActionBan, familyTag, type JailInfo, tagValue } from './action-ban.ts';
 import { type CacheSettings, createAnswerCache, parseIgnoreCache } from './ignore-cache.ts';
 import { createHostNames, type HostNames } from './own-names.ts';
-import { createShellRunner, environmentForActions, type RunShell, whyFailed } from './shell-run.ts';
+import { createShellRunner } from './shell-launcher.ts';
+import { environmentForActions, type RunShell, whyFailed } from './shell-run.ts';
 
 /** A failure about which the command is asked. */
 export interface Failure {

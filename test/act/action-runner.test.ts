@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type ActionBan, type ActionRunnerSettings, createActionRunner, type JailInfo } from '../../src/act/action-runner.ts';
-import { createShellRunner, environmentForActions } from '../../src/act/shell-run.ts';
+import { createShellRunner } from '../../src/act/shell-launcher.ts';
+import { environmentForActions } from '../../src/act/shell-run.ts';
 import { parseAddress, prefixOf } from '../../src/model/address.ts';
 import type { ForeignAction } from '../../src/model/foreign-jail.ts';
 
@@ -132,6 +133,15 @@ describe('the runner of actions', () => {
     await runner.idle();
     for (const pid of readFileSync(join(dir, 'pid'), 'utf8').trimEnd().split('\n')) process.kill(Number(pid));
     assert.deepEqual(new Set(troubles), new Set(['mail own actionban: exit code 1']));
+  });
+
+  test('starts another shell when the one that starts commands has gone', async () => {
+    const runner = create();
+    const action = actionOf({ actionban: `if mkdir "$DIR/first"; then kill -9 $PPID; else ${saying('ban <ip>')}; fi` });
+    runner.jail('mail', [action], info).ban(banOf('192.0.2.1'));
+    await runner.idle();
+    assert.deepEqual(troubles, ['mail own actionban: the shell that starts commands has ended']);
+    assert.deepEqual(said(), ['ban 192.0.2.1']);
   });
 
   test('drops the bans that find too many before them, and says so', async () => {

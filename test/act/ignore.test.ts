@@ -7,7 +7,7 @@ import { createAnswerCache, parseIgnoreCache } from '../../src/act/ignore-cache.
 import { createIgnoreCommand, type Failure } from '../../src/act/ignore-command.ts';
 import { parseIgnoreFile } from '../../src/act/ignore-file.ts';
 import { createIgnoreList } from '../../src/act/ignore-list.ts';
-import { createShellRunner } from '../../src/act/shell-run.ts';
+import { createShellRunner } from '../../src/act/shell-launcher.ts';
 import { type Address, parseAddress, parsePrefix } from '../../src/model/address.ts';
 import type { ForeignIgnoreEntry } from '../../src/model/foreign-jail.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { type ActionBan, createActionRunner, type JailInfo } from '../../src/act/action-runner.ts';
-import { createShellRunner } from '../../src/act/shell-run.ts';
+import { createShellRunner } from '../../src/act/shell-launcher.ts';
 import { type Address, parseAddress, prefixOf } from '../../src/model/address.ts';
 import type { ForeignAction } from '../../src/model/foreign-jail.ts';
 import { toForeignActions } from '../../src/rules/fail2ban/foreign-actions.ts';
