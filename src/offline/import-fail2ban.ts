@@ -29,7 +29,7 @@ export function importFail2ban({ dir, write, json }: ImportOptions): number {
     return complain(errors.length > 0 ? formatDiagnostics(errors, read.texts) : nothingEnabled(read));
   }
   const imported = importJails(read, nowMs);
-  const text = write === undefined ? undefined : configurationText(root, imported, nowMs);
+  const text = write === undefined ? undefined : configurationText(root, imported, brokenJails(read), nowMs);
   const report: ImportReport = {
     dir: root,
     jails: [...imported.map(({ jail }) => ({ ...jail, written: write !== undefined && jail.written })), ...brokenJails(read)],
@@ -132,12 +132,15 @@ function brokenJails({ disabled }: Fail2ban): readonly ImportedJail[] {
 }
 
 /** @returns undefined if there is no jail to write */
-function configurationText(dir: string, imported: readonly Imported[], nowMs: number): string | undefined {
+function configurationText(dir: string, imported: readonly Imported[], broken: readonly ImportedJail[], nowMs: number): string | undefined {
   const blocks = imported.flatMap(({ text }) => (text === undefined ? [] : [text]));
   if (blocks.length === 0) return undefined;
-  const missing = imported
-    .filter(({ text }) => text === undefined)
-    .map(({ jail: { name, file, line } }) => `# Not written: ${name} (${file}:${line}).\n`);
+  const missing = [...imported.flatMap(({ text, jail }) => (text === undefined ? [jail] : [])), ...broken].map(
+    ({ name, file, line, findings }) => {
+      const why = findings.find(({ fate }) => fate === 'lost') ?? findings.findLast(({ fate }) => fate === 'directory');
+      return `# Not written: ${printable(`${name} (${file}:${line}): ${why?.message ?? 'see the report'}`)}\n`;
+    },
+  );
   return [
     `# Written by "sluice import fail2ban ${printable(dir)}" on ${new Date(nowMs).toISOString().slice(0, 10)}.\n`,
     '# The jails decide as they did there. What each left out stands above it. docs/configuration.md tells what else can stand here.\n',

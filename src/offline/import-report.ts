@@ -153,7 +153,7 @@ function summaryOf({ jails, findings, target }: ImportReport): string {
 function nextSteps({ dir, target, jails }: ImportReport): readonly string[] {
   const log = jails
     .flatMap(({ carried }) => carried)
-    .find(({ option }) => option === 'logpath')
+    .find(({ option, value }) => option === 'logpath' && !value.includes('fail2ban'))
     ?.value.replace(/ tail$/, '');
   if (target === undefined) {
     return [

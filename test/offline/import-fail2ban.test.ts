@@ -281,6 +281,7 @@ describe('what is said of a jail', () => {
       written(file).map(({ jail }) => jail.name),
       ['a'],
     );
+    assert.match(readFileSync(file, 'utf8'), /^# Not written: b \(.*jail\.conf:\d+\): there is no filter "g"/m);
   });
 
   test('what no configuration of ours can say: the jail is left out, and the reason is given', async () => {
@@ -296,8 +297,21 @@ describe('what is said of a jail', () => {
       written(file).map(({ jail }) => jail.name),
       ['a'],
     );
-    assert.match(readFileSync(file, 'utf8'), /^# Not written: big \(.*jail\.conf:7\)\.$/m);
+    assert.match(readFileSync(file, 'utf8'), /^# Not written: big \(.*jail\.conf:7\): .*5000/m);
   });
+});
+
+test('for a person: one block for each jail, what all share once, and what to do next', async () => {
+  const jail = (name: string) => `[${name}]\nenabled = true\nfilter = f\nlogpath = /nowhere/a.log\n`;
+  const dir = directory({ ...filter, 'jail.conf': `${jail('a')}${jail('b')}${jail('c')}ignoreself = false\n` });
+  const { stdout, code } = await runSluice(['import', 'fail2ban', dir]);
+  const blocks = stdout.split('\n\n');
+  assert.match(blocks[2] ?? '', /^c {2}jail\.conf:\d+, filter\.d\/f\.conf\n/);
+  assert.match(blocks[2] ?? '', /^ {2}logpath {6}\/nowhere\/a\.log {2}jail\.conf:12$/m);
+  assert.match(blocks[2] ?? '', /^ {2}differs {6}ignoreself = false: .* {2}jail\.conf:13$/m);
+  assert.match(blocks[3] ?? '', /^Every jail\n {2}differs {6}failures within findtime are counted one by one/);
+  assert.match(blocks[4] ?? '', /^3 jails, all carry over; 3 commands .*\nNext:\n {2}sluice run --fail2ban .* --observe/);
+  assert.equal(code, 0);
 });
 
 describe('mistakes that people make', () => {

@@ -109,7 +109,8 @@ export function findingsOf(jail: F2bJail, differences: readonly string[], nowMs:
   for (const message of differences) add('differs', placeOf('action'), message);
   for (const action of jail.actions) findings.push(...changedCommands(action));
   const { actions, refused, needs } = toForeignActions(jail.actions);
-  for (const { name, place, why } of refused) add('lost', place, `action ${name}: ${why}`);
+  for (const { name, place, why } of refused)
+    add('lost', place, `action ${name}: ${why}; run from the directory, the whole jail is left out`);
   for (const { name, file } of actions) {
     const place = jail.actions.find((each) => each.name === name)?.place ?? placeOf('action');
     add('directory', place, `action ${name === file ? name : `${file} (${name})`}: a native jail runs no commands`);
