@@ -16,6 +16,8 @@ export interface Checkpointer {
   readonly soon: () => void;
   /** Resolves when everything so far is stored, or is known not to be. @returns what went wrong; undefined if it is stored */
   readonly stored: () => Promise<string | undefined>;
+  /** Rows of the table that has most of them which wait because they could not be written, and how many may; beyond, the oldest are given up. */
+  readonly waiting: () => { readonly rows: number; readonly most: number; readonly givenUp: number };
   /** Where a source has got to, for opening it again. */
   readonly cursors: (source: string) => readonly StoredCursor[];
   /** Writes what is left, and ends the timer. */
@@ -54,6 +56,7 @@ export function createCheckpointer({ store, changes, everyMs, cursors, failed }:
   let waiters: Tell[] = [];
   let running: { readonly steps: Iterator<void, void, void>; readonly rows: Checkpoint; readonly told: readonly Tell[] } | undefined;
   let stepping: NodeJS.Immediate | undefined;
+  let givenUp = 0;
   /** Asked for while one was on its way. */
   let again = false;
 
@@ -99,6 +102,7 @@ export function createCheckpointer({ store, changes, everyMs, cursors, failed }:
     const { rows, told } = running;
     running = undefined;
     waiting = why === undefined ? undefined : bounded(rows);
+    if (waiting !== undefined) givenUp += rowsOf(rows) - rowsOf(waiting);
     committedMs = performance.now();
     const before = trouble;
     trouble = why;
@@ -141,6 +145,7 @@ export function createCheckpointer({ store, changes, everyMs, cursors, failed }:
         waiters.push(resolve);
         immediate ??= setImmediate(commit);
       }),
+    waiting: () => ({ rows: waiting === undefined ? 0 : mostRows(waiting), most: maxWaitingRows, givenUp }),
     cursors: (source) => {
       for (const [key, { record }] of last) {
         const cursor = cursorOf(record);
@@ -200,6 +205,18 @@ function joined(first: Checkpoint, second: Checkpoint): Checkpoint {
     allow: [...first.allow, ...second.allow],
     cursors: [...first.cursors, ...second.cursors],
   };
+}
+
+function tables({ bans, past, windows, allow, cursors }: Checkpoint): readonly (readonly unknown[])[] {
+  return [bans, past, windows, allow, cursors];
+}
+
+function rowsOf(checkpoint: Checkpoint): number {
+  return tables(checkpoint).reduce((sum, rows) => sum + rows.length, 0);
+}
+
+function mostRows(checkpoint: Checkpoint): number {
+  return Math.max(...tables(checkpoint).map((rows) => rows.length));
 }
 
 function bounded(checkpoint: Checkpoint): Checkpoint {

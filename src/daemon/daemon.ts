@@ -164,6 +164,10 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   metrics.configLoaded(true, startedMs);
   metrics.onScrape(() => {
     metrics.store.sizeBytes.set(store.sizeBytes());
+    const { rows, most: mostRows, givenUp } = checkpointer.waiting();
+    metrics.queue('store').length.set(rows);
+    metrics.queue('store').capacity.set(mostRows);
+    metrics.queue('store').dropped.failed.follow(givenUp);
     for (const { name } of decider.jails) {
       const { tracked, evictions } = decider.counts(name);
       metrics.jail(name).trackedSubjects.set(tracked);

@@ -100,6 +100,8 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
     },
   );
   metrics.onScrape(() => {
+    metrics.queue('enforce').length.set(enforcer.waiting());
+    metrics.queue('enforce').capacity.set(enforcer.maxWaiting);
     const dropped = enforcer.packets();
     const all = enforcer.elements();
     metrics.kernelSets(all.keys());

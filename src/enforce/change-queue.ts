@@ -42,6 +42,8 @@ export interface ChangeQueue {
   readonly parked: (set: string) => number;
   /** `since` of the oldest change that waits; Infinity: none. */
   readonly oldest: () => number;
+  /** How many changes wait, those for full sets too; without what is only written again. */
+  readonly waiting: () => number;
   readonly restoring: () => boolean;
   /** Puts that found no room here since this was last asked, and might now. */
   readonly lost: () => number;
@@ -187,6 +189,7 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
       sorted
         ? (pending.values().next().value?.since ?? Infinity)
         : pending.values().reduce((oldest, { since }) => Math.min(oldest, since), Infinity),
+    waiting: () => pending.size + parkedInAll(),
     restoring: () => backlog.length > 0,
     lost: () => {
       const before = lost;

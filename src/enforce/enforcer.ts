@@ -75,6 +75,9 @@ export interface Enforcer {
   /** Elements by set, from currentState; of more than 20,000 what was counted last, because they are counted a piece at a time. */
   readonly elements: () => ReadonlyMap<string, number>;
   readonly setSize: number;
+  /** Changes that wait for nft, and how many may: what comes beyond is written from currentState later. */
+  readonly waiting: () => number;
+  readonly maxWaiting: number;
   /** Writes what waits, if nft answers, and ends the children. Bans stay in force. */
   readonly stop: () => Promise<void>;
 }
@@ -157,6 +160,8 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
 
   return {
     setSize,
+    waiting: transactions.waiting,
+    maxWaiting,
     start: (wanted) => {
       timer = setTimeout(() => void look(), pollMs);
       const settled = configure(wanted);

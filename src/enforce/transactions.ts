@@ -45,6 +45,8 @@ export interface Transactions {
   readonly renewed: KernelTable['renewed'];
   /** Nothing is being restored, and nft answers. */
   readonly resting: () => boolean;
+  /** How many changes wait for nft. */
+  readonly waiting: () => number;
   /** Writes what waits, if nft answers. */
   readonly stop: () => Promise<void>;
 }
@@ -279,6 +281,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     },
     shaped: () => (wantEnsure ? undefined : ensures),
     renewed: table.renewed,
+    waiting: queue.waiting,
     resting: () => down === undefined && !queue.restoring() && !restoreAll,
     stop: async () => {
       if (failures === 0) {

@@ -213,6 +213,8 @@ describe('an nft that misbehaves', { skip: need }, () => {
     nft.breakWith('exit 1');
     for (let index = 0; index < 1_000; index++) kernel.apply(put(`10.0.${index >> 8}.${index & 255}`));
     await kernel.enforcer.settled();
+    const waiting = kernel.enforcer.waiting();
+    assert.ok(waiting > 0 && waiting <= 50, `${waiting} wait`);
     nft.mend();
     while (elements(pair).length < 1_000) await aTurn();
   });

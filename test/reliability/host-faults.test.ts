@@ -33,6 +33,7 @@ describe('the disk', { skip }, () => {
     assert.match(problems.join('\n'), /sluice\.db: .*full; bans since then are not known after a restart/);
     assert.match(life.log(), /cannot write .*full/);
     assert.match(await metrics(life), /^sluice_store_errors_total [1-9]/m);
+    assert.match(await metrics(life), /^sluice_queue_length\{queue="store"\} [1-9]/m);
     await life.status(({ jails: all }) => all.some(({ bansNow }) => bansNow === offenders.length));
 
     rmSync(join(state, 'filler'));
