@@ -11,6 +11,8 @@ import type { ForeignDeps } from './foreign.ts';
 export interface ForeignFailures {
   /** @returns a promise only where a name or a command has to be asked */
   readonly take: (jail: ForeignJail, record: LogRecord, failure: LineFailure) => Promise<void> | undefined;
+  /** Resolves when names in `ignoreip` have been asked for once, or after 5 s: before that, somebody may be banned who is to be spared. */
+  readonly ready: Promise<void>;
   readonly stop: () => void;
 }
 
@@ -95,6 +97,7 @@ export function createForeignFailures(
         for (const each of addresses) await consider(jail, record, failure, { address: each, length: undefined });
       });
     },
+    ready: Promise.all([...lists.values()].map(({ ready }) => ready)).then(() => undefined),
     stop: () => {
       for (const list of lists.values()) list.stop();
       for (const command of commands.values()) command.stop();

@@ -168,6 +168,7 @@ export function createForeign(deps: ForeignDeps): Foreign {
       stopped.clear();
       if (before !== undefined) await end(before);
       running.acts.start();
+      await running.failures.ready;
     },
     settled: async () => running?.lines.settled(),
     stop: async () => {

@@ -44,6 +44,10 @@ export function loadForeignJails(dir: string, nowMs: number, options: LoadOption
       continue;
     }
     diagnostics.push(...jail.warnings);
+    if (jail.filter.usedns === 'raw') {
+      const message = `usedns = raw: the jail ${jail.name} bans the addresses that it finds, and no names`;
+      diagnostics.push(diagnosticAt(jail.place, message, { severity: 'warning' }));
+    }
     jails.push(toForeignJail(jail, { actions, ...serverOf(read), random: Math.random }).foreign);
   }
   return { jails, disabled, diagnostics, texts: read.texts };
