@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { Trust } from '../model/record.ts';
-import { boundSockets, connectedSocket, type Endpoint, readSocketTables, readSocketTablesSync, type SocketTables } from './socket-owner.ts';
+import {
+  boundSockets,
+  connectedSockets,
+  type Endpoint,
+  type FindConnected,
+  readSocketTables,
+  readSocketTablesSync,
+  type SocketTables,
+} from './socket-owner.ts';
 import { isOwnAddress } from './syslog-peers.ts';
 
 const root = 0;
@@ -37,20 +45,20 @@ function readPasswd(): string {
  */
 export function createConnectionTrust(believed: ReadonlySet<number>): (sender: Endpoint, receiver: Endpoint) => Promise<Trust> {
   let running: Promise<unknown> = Promise.resolve();
-  let next: Promise<SocketTables> | undefined;
-  const read = (): Promise<SocketTables> => {
+  let next: Promise<FindConnected> | undefined;
+  const read = (): Promise<FindConnected> => {
     next ??= running.then(() => {
       const reading = readSocketTables('tcp');
       running = reading.catch(() => undefined);
       next = undefined;
-      return reading;
+      return reading.then(connectedSockets);
     });
     return next;
   };
   return async (sender, receiver) => {
-    const tables = await read().catch(() => undefined);
-    if (tables === undefined) return isOwnAddress(sender.address) ? 'low' : 'full';
-    const row = connectedSocket(tables, sender, receiver);
+    const find = await read().catch(() => undefined);
+    if (find === undefined) return isOwnAddress(sender.address) ? 'low' : 'full';
+    const row = find(sender, receiver);
     // The list before the addresses: a process here can also bind addresses that no interface has (127.1.2.3, `ip route add local`).
     if (row === undefined) return sender.address === receiver.address || isOwnAddress(sender.address) ? 'low' : 'full';
     return row.inode !== 0 && believed.has(row.uid) ? 'full' : 'low';

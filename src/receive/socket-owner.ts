@@ -38,13 +38,31 @@ export async function readSocketTables(protocol: 'tcp' | 'udp'): Promise<SocketT
 }
 
 /** The TCP socket that has these two ends, seen from itself; undefined: there is none in this network namespace. */
-export function connectedSocket(tables: SocketTables, local: Endpoint, remote: Endpoint): SocketRow | undefined {
-  for (const { table, spell } of spellings(tables, local.address)) {
-    const found = table.indexOf(`: ${spell(local)} ${spell(remote)} `);
-    const row = found === -1 ? undefined : readRow(table, found);
-    if (row !== undefined) return row;
+export type FindConnected = (local: Endpoint, remote: Endpoint) => SocketRow | undefined;
+
+/** Goes over the lists once, however many are looked for then: hundreds of connections that begin together share a reading. */
+export function connectedSockets(tables: SocketTables): FindConnected {
+  const places = new Map<string, number>();
+  for (const table of [tables.ipv4, tables.ipv6]) {
+    for (let colon = table.indexOf(': '); colon !== -1; colon = table.indexOf(': ', nextLine(table, colon))) {
+      const remote = table.indexOf(' ', colon + 2);
+      const ends = table.slice(colon + 2, table.indexOf(' ', remote + 1));
+      if (!places.has(ends)) places.set(ends, colon);
+    }
   }
-  return undefined;
+  return (local, remote) => {
+    for (const { table, spell } of spellings(tables, local.address)) {
+      const found = places.get(`${spell(local)} ${spell(remote)}`);
+      const row = found === undefined ? undefined : readRow(table, found);
+      if (row !== undefined) return row;
+    }
+    return undefined;
+  };
+}
+
+function nextLine(table: string, at: number): number {
+  const lineEnd = table.indexOf('\n', at);
+  return lineEnd === -1 ? table.length : lineEnd;
 }
 
 /** All UDP sockets that can send from this address and port: bound to just that, or to the port on every address. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { endianness } from 'node:os';
 import { describe, test } from 'node:test';
 import { type Address, parseAddress } from '../../src/model/address.ts';
-import { boundSockets, connectedSocket, type Endpoint, readSocketTables } from '../../src/receive/socket-owner.ts';
+import { boundSockets, connectedSockets, type Endpoint, readSocketTables } from '../../src/receive/socket-owner.ts';
 import { connectTo } from './syslog-listener.ts';
 
 function endpoint(address: string, port: number): Endpoint {
@@ -49,7 +49,7 @@ describe('the TCP socket of a sender', { skip }, () => {
   ];
   for (const [sender, to, expected, because] of cases) {
     test(because, () => {
-      const row = connectedSocket(tcp, sender, to);
+      const row = connectedSockets(tcp)(sender, to);
       assert.deepEqual(row === undefined ? undefined : [row.uid, row.inode], expected);
     });
   }
@@ -103,12 +103,12 @@ test('the kernel names the owner of a real connection, and nobody once it is clo
   const [held] = await accepted;
   const sender = endpoint('127.0.0.1', socket.localPort ?? 0);
   const to = endpoint('127.0.0.1', bound.port);
-  const open = connectedSocket(await readSocketTables('tcp'), sender, to);
+  const open = connectedSockets(await readSocketTables('tcp'))(sender, to);
   assert.ok(open !== undefined && open.inode !== 0);
   assert.equal(open.uid, process.getuid?.());
   socket.destroy();
   await once(socket, 'close');
-  assert.equal(connectedSocket(await readSocketTables('tcp'), sender, to)?.inode ?? 0, 0);
+  assert.equal(connectedSockets(await readSocketTables('tcp'))(sender, to)?.inode ?? 0, 0);
   held.destroy();
   server.close();
 });
