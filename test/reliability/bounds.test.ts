@@ -40,7 +40,7 @@ describe(`at its bounds (${full ? 'full' : 'short'} form)`, { skip, timeout: ful
     assert.ok(Math.abs(evicted - (networks - subjects)) <= 2, `${evicted} evictions`);
     await send({ kind: 'offenders', of: 'one_network', first: 2, count: 1, times: 1 });
     await life.status(({ jails }) => jails.some(({ bansNow }) => bansNow === 2));
-    within(seen, { rssMb: full ? 1_000 : 450 });
+    within(seen, { rssMb: full ? 1_200 : 450 });
   });
 
   const rotating = full ? 1_000_000 : 60_000;
