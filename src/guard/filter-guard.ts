@@ -200,8 +200,10 @@ export class FilterGuard {
     const lines = this.flying;
     // A thread that dies outside of any line is taken to have died of the first one, so that it goes on in any case.
     const place = sequence === 0 ? lines.findIndex(({ verdict }) => verdict === undefined) : sequence - this.firstFlying;
-    this.flying = [];
+    // Until the thread is gone they count as on their way: lines that come meanwhile must not overtake them.
     await this.endWorker();
+    if (this.closed) return;
+    this.flying = [];
     const culprit = lines[place];
     if (culprit !== undefined) {
       const { filter, line } = culprit;

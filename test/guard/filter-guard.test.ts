@@ -75,6 +75,28 @@ describe('the guard of foreign filters', () => {
     assert.deepEqual(struck, [{ filter: 'bomb', strikes: 1, disabled: false }]);
   });
 
+  test('lets no line that comes while a thread is being ended overtake those that it had', async () => {
+    const answers: number[] = [];
+    const asked: Promise<unknown>[] = [];
+    let stopped = false;
+    const guard = guardOf({ good, bomb }, { onStrike: () => (stopped = true) });
+    const ask = (filter: string, line: string): void => {
+      const number = asked.length;
+      asked.push(guard.feedDated(filter, line, nowMs).then(() => answers.push(number)));
+    };
+    ask('bomb', spark);
+    // Some come in every turn of the loop, those in which the thread ends as well.
+    while (!stopped) {
+      ask('good', 'failed from 192.0.2.4');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(asked);
+    assert.deepEqual(
+      answers,
+      asked.map((_, number) => number),
+    );
+  });
+
   test('disables a filter that had to be stopped three times, and no other', async () => {
     const struck: boolean[] = [];
     const guard = guardOf({ good, bomb }, { onStrike: ({ disabled }) => struck.push(disabled) });
