@@ -10,6 +10,10 @@ import { type ParseLine, type RegionOf, deliverLine, deliverRegion, maxLineBytes
 /** Read at once: 1 M lines/s are some 600 such reads, and each holds up the other sources for a millisecond or two. */
 export const chunkBytes = 256 * 1024;
 
+/** Where lines are dear, no more of a chunk is handed over at once than takes so long; the rest is read again. Looked at every few lines. */
+const turnMs = 5;
+const linesBetweenLooks = 16;
+
 const lineFeed = 0x0a;
 
 /** How far a file was read. */
@@ -149,9 +153,10 @@ export class OpenFile {
     }
     if (position + bytesRead > this.#searched) this.#grewMs = this.#reading.nowMs();
     const chunk = buffer.subarray(0, bytesRead);
+    let whole = true;
     if (endless) await this.#search(chunk);
-    else this.#deliver(chunk);
-    if (this.#reading.paused() || bytesRead === buffer.length) return more;
+    else whole = this.#deliver(chunk);
+    if (!whole || this.#reading.paused() || bytesRead === buffer.length) return more;
     if (endless && this.#searched === this.#offset) return more; // its end was found: there may be lines behind it
     this.#catchingUp = false;
     return end;
@@ -187,21 +192,27 @@ export class OpenFile {
     return { kind: 'replaced', was };
   }
 
-  #deliver(chunk: Buffer): void {
+  /** @returns false if it was paused, or held up others for long enough, before the end */
+  #deliver(chunk: Buffer): boolean {
     const end = chunk.lastIndexOf(lineFeed) + 1;
     const region = chunk.subarray(0, end);
-    const done = deliverRegion(region, this.#offset, this.#regionOf(), this.#reading.sink);
+    const { paused, sink } = this.#reading;
+    const untilMs = performance.now() + turnMs;
+    let lines = 0;
+    const over = (): boolean => ++lines % linesBetweenLooks === 0 && performance.now() >= untilMs;
+    const done = deliverRegion(region, this.#offset, { ...this.#regionOf(), paused: () => paused() || over() }, sink);
     if (done > 0) {
       const lastStart = done < 2 ? 0 : region.lastIndexOf(lineFeed, done - 2) + 1;
       this.#previous = Buffer.from(region.subarray(lastStart, done - 1));
       this.beginAt(this.#offset + done);
     }
-    if (done < end) return; // paused
+    if (done < end) return false;
     const rest = chunk.subarray(end);
     const behind = this.#offset + rest.length;
     // NULs before a line are no text (see textStart in file-lines.ts), and there may be gigabytes of them.
     if (rest.length > maxLineBytes) this.#offset += leadingNuls(rest);
     this.#searched = behind;
+    return true;
   }
 
   /** Looks for the end of a line that is too long; once found, what fits of it is handed over, so that no offset lies inside it. */
