@@ -1,4 +1,4 @@
-import type { JailCounts } from './daemon/answers.ts';
+import type { JailCounts } from './daemon/jail-counts.ts';
 import { banDurationMs } from './decide/bantime.ts';
 import { eventTime } from './decide/event-time.ts';
 import type { Decider } from './decide/decider.ts';

@@ -1,4 +1,5 @@
-import { banEntries, brokenSummary, explanationOf, type JailCounts, jailStatusOf, sourceStatusOf, summaryOf } from './answers.ts';
+import { banEntries, brokenSummary, explanationOf, jailStatusOf, sourceStatusOf, summaryOf } from './answers.ts';
+import type { JailCounts } from './jail-counts.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { configInForce } from '../config/in-force.ts';
 import { toBanEntry } from '../control/ban-entry.ts';

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { hostname } from 'node:os';
-import { JailCounts } from './answers.ts';
+import { JailCounts } from './jail-counts.ts';
 import { createCheckpointer } from './checkpointer.ts';
 import { createControlApi } from './control-api.ts';
 import { createEventFeed } from '../control/event-feed.ts';

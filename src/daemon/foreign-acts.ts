@@ -6,7 +6,7 @@ import type { Ban } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import type { ForeignJail } from '../model/foreign-jail.ts';
 import type { BanDecision } from '../pipeline.ts';
-import type { ForeignDeps } from './foreign.ts';
+import type { ForeignDeps } from './foreign-deps.ts';
 
 /** The commands that such jails run when bans begin and end. */
 export interface ForeignActs {

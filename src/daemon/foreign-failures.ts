@@ -5,7 +5,7 @@ import type { LogRecord } from '../model/record.ts';
 import { createIgnoreCommand, type IgnoreCommand } from '../act/ignore-command.ts';
 import { createIgnoreList, type IgnoreList } from '../act/ignore-list.ts';
 import { createNameLookup } from '../act/name-lookup.ts';
-import type { ForeignDeps } from './foreign.ts';
+import type { ForeignDeps } from './foreign-deps.ts';
 
 /** What becomes of what the expressions found: whom it names, whether the jail spares him, and what is decided. */
 export interface ForeignFailures {

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import type { Decider } from '../decide/decider.ts';
 import { FilterGuard } from '../guard/filter-guard.ts';
 import { lineGate } from '../match/fail2ban/literal-gate.ts';
 import type { Prefix } from '../model/address.ts';
@@ -8,16 +7,15 @@ import type { Detection } from '../model/detection.ts';
 import { type ForeignJail, foreignFilterName } from '../model/foreign-jail.ts';
 import type { LogRecord } from '../model/record.ts';
 import { printable } from '../diagnostic.ts';
-import type { BanDecision, Pipeline } from '../pipeline.ts';
+import type { BanDecision } from '../pipeline.ts';
 import type { ForeignFilter } from '../model/foreign-filter.ts';
 import type { Sieve } from '../model/sieve.ts';
 import { foreignNeedles } from '../sieve/foreign-needles.ts';
 import { followingSieve, passEverything } from '../sieve/rules-sieve.ts';
 import { createSieve } from '../sieve/sieve.ts';
 import { compileFilter } from '../rules/fail2ban/compile-filter.ts';
-import type { JailCounts } from './answers.ts';
-import type { Events } from './events.ts';
 import { createForeignActs, type ForeignActs } from './foreign-acts.ts';
+import type { ForeignDeps } from './foreign-deps.ts';
 import { type ForeignInput, ForeignInputs, reads } from './foreign-inputs.ts';
 import { ForeignLines, type ForeignReader } from './foreign-lines.ts';
 import { banLineOfFile, banLineOfJournal } from './ban-line.ts';
@@ -43,18 +41,6 @@ export interface Foreign {
   /** Resolves when every line taken so far is decided on. */
   readonly settled: () => Promise<void>;
   readonly stop: () => Promise<void>;
-}
-
-export interface ForeignDeps {
-  readonly pipeline: Pipeline;
-  readonly decider: Decider;
-  readonly events: Events;
-  readonly counts: JailCounts;
-  readonly nowMs: () => number;
-  /** false: nothing is enforced, so no commands are run either. */
-  readonly acts: boolean;
-  /** Too many lines wait for their expressions: read no more of these sources, or again. */
-  readonly hold: (held: boolean) => void;
 }
 
 /** What is in force between two changes of the jails. */
