@@ -140,9 +140,8 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     counts,
     nowMs,
     acts: !observes,
-    hold: (held) => sources.hold(held, foreign.owns),
+    held: () => sources.hold(),
   });
-  await foreign.use(loaded.foreign);
   const sieve = createRulesSieve(usedFilters(loaded));
   const sources = createSources({
     events,
@@ -154,6 +153,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     foreign,
     limits: config.limits,
   });
+  foreign.use(loaded.foreign);
 
   const allow = () => prefixesOf(decider.neverBanned.entries);
   const label = (): void => {
@@ -244,12 +244,12 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     const last = loaded;
     const before = last.config;
     // Lines on their way are decided on by the jails that they were read for.
-    await foreign.settled();
+    await foreign.pause();
     loaded = next;
     loadedMs = nowMs();
     const after = loaded.config;
     const decisions = decider.reload(inForce(allJails(loaded)), loadedMs);
-    await foreign.use(loaded.foreign);
+    foreign.use(loaded.foreign);
     decider.breaker?.configure(after.breaker);
     label();
     pipeline.use(rulesOf(loaded));

@@ -1,5 +1,5 @@
 import type { ActionBan } from '../act/action-ban.ts';
-import { createActionRunner } from '../act/action-runner.ts';
+import { createActionRunner, type JailActions } from '../act/action-runner.ts';
 import { printable } from '../diagnostic.ts';
 import { type Prefix, splitPrefix } from '../model/address.ts';
 import type { Ban } from '../model/decision.ts';
@@ -10,7 +10,8 @@ import type { ForeignDeps } from './foreign-deps.ts';
 
 /** The commands that such jails run when bans begin and end. */
 export interface ForeignActs {
-  readonly start: () => void;
+  /** Other jails. Those that run the same as before go on; the others end what they began, and begin anew with the bans in force. */
+  readonly use: (jails: readonly ForeignJail[]) => void;
   readonly carriedOut: (decision: BanDecision, detection: Detection | undefined) => void;
   readonly cameAgain: (jail: string, subject: Prefix) => void;
   readonly restored: (ban: Ban) => void;
@@ -23,8 +24,15 @@ const maxWaiting = 10_000;
 /** How long stopping waits for commands, ms: systemd waits for 90 s. */
 const stopMs = 20_000;
 
-export function createForeignActs({ decider, events, counts, nowMs, acts }: ForeignDeps, jails: readonly ForeignJail[]): ForeignActs {
-  const acting = acts ? jails.filter(({ actions }) => actions.length > 0) : [];
+/** A jail with its commands as they run. */
+interface Acting {
+  readonly jail: ForeignJail;
+  /** Equal for what runs the same. */
+  readonly text: string;
+  readonly actions: JailActions;
+}
+
+export function createForeignActs({ decider, events, counts, nowMs, acts }: ForeignDeps): ForeignActs {
   const runner = createActionRunner({
     maxWaiting,
     onTrouble: (jail, action, command, why) => events.notice('warning', `[${jail}] ${action}: ${command}: ${printable(why)}`),
@@ -35,9 +43,7 @@ export function createForeignActs({ decider, events, counts, nowMs, acts }: Fore
       ),
     now: nowMs,
   });
-  const byName = new Map(
-    acting.map((jail) => [jail.jail.name, { jail, actions: runner.jail(jail.jail.name, jail.actions, infoOf(jail)) }]),
-  );
+  const byName = new Map<string, Acting>();
 
   function infoOf({ jail: { name, bantime } }: ForeignJail) {
     return {
@@ -74,9 +80,32 @@ export function createForeignActs({ decider, events, counts, nowMs, acts }: Fore
     restored: known.restored,
   });
 
+  const restored = (ban: Ban): void => {
+    const known = byName.get(ban.jail);
+    if (known !== undefined && !ban.observe)
+      known.actions.ban(toActionBan(ban, known.jail, { failures: 0, restored: true, detection: undefined }));
+  };
+
   return {
-    start: () => {
-      for (const { actions } of byName.values()) actions.start();
+    use: (jails) => {
+      const acting = new Map(jails.flatMap((jail) => (acts && jail.actions.length > 0 ? [[jail.jail.name, jail] as const] : [])));
+      const begun = new Set<string>();
+      for (const [name, { text, actions }] of byName) {
+        const jail = acting.get(name);
+        if (jail !== undefined && textOf(jail) === text) continue;
+        byName.delete(name);
+        // What the next ones of that name do comes behind this.
+        void actions.stop(stopMs);
+      }
+      for (const [name, jail] of acting) {
+        const before = byName.get(name);
+        const actions = before?.actions ?? runner.jail(name, jail.actions, infoOf(jail));
+        byName.set(name, { jail, text: textOf(jail), actions });
+        if (before !== undefined) continue;
+        begun.add(name);
+        actions.start();
+      }
+      if (begun.size > 0) for (const ban of decider.bans()) if (begun.has(ban.jail)) restored(ban);
     },
     carriedOut: (decision, detection) => {
       const { ban } = decision;
@@ -87,14 +116,15 @@ export function createForeignActs({ decider, events, counts, nowMs, acts }: Fore
       else known.actions.unban(ban.address ?? splitPrefix(ban.subject).address);
     },
     cameAgain: (jail, subject) => byName.get(jail)?.actions.again(splitPrefix(subject).address),
-    restored: (ban) => {
-      const known = byName.get(ban.jail);
-      if (known !== undefined && !ban.observe)
-        known.actions.ban(toActionBan(ban, known.jail, { failures: 0, restored: true, detection: undefined }));
-    },
+    restored,
     stop: async () => {
       await Promise.all([...byName.values()].map(async ({ actions }) => actions.stop(stopMs)));
       await runner.stop(0);
     },
   };
+}
+
+function textOf({ actions, jail: { bantime } }: ForeignJail): string {
+  const plain = actions.map(({ commands, parameters, ...rest }) => ({ ...rest, commands: [...commands], parameters: [...parameters] }));
+  return JSON.stringify([plain, bantime.firstMs]);
 }

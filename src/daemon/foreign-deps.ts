@@ -12,6 +12,6 @@ export interface ForeignDeps {
   readonly nowMs: () => number;
   /** false: nothing is enforced, so no commands are run either. */
   readonly acts: boolean;
-  /** Too many lines wait for their expressions: read no more of these sources, or again. */
-  readonly hold: (held: boolean) => void;
+  /** What Foreign.holds says has changed. */
+  readonly held: () => void;
 }

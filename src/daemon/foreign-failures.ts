@@ -28,11 +28,22 @@ export function createForeignFailures(
 ): ForeignFailures {
   const trouble = (message: string): void => events.notice('warning', message);
   const lists = new Map<ForeignJail, IgnoreList>();
+  /** Whose names in `ignoreip` nobody has asked for yet: until then nobody is banned, as it might be one of them. */
+  const unready = new Map<ForeignJail, Promise<void>>();
   const commands = new Map<ForeignJail, IgnoreCommand>();
   for (const jail of jails) {
     const { entries, command, cache } = jail.ignore;
     const { name } = jail.jail;
-    if (entries.length > 0) lists.set(jail, createIgnoreList(entries, { nowMs, onTrouble: (why) => trouble(`jail ${name}: ${why}`) }));
+    if (entries.length > 0) {
+      const list = createIgnoreList(entries, { nowMs, onTrouble: (why) => trouble(`jail ${name}: ${why}`) });
+      lists.set(jail, list);
+      if (entries.some(({ kind }) => kind !== 'network')) {
+        unready.set(
+          jail,
+          list.ready.then(() => void unready.delete(jail)),
+        );
+      }
+    }
     if (command !== undefined)
       commands.set(
         jail,
@@ -40,6 +51,8 @@ export function createForeignFailures(
       );
   }
   const names = jails.some(({ texts }) => texts.usedns === 'yes') ? createNameLookup({ nowMs }) : undefined;
+
+  let stopped = false;
 
   const spare = ({ jail }: ForeignJail, { address, length }: Named, by: string): void => {
     const subject: Prefix = prefixOf(address, length ?? jail.prefix[familyOf(address)]);
@@ -63,6 +76,8 @@ export function createForeignFailures(
   };
 
   const consider = (jail: ForeignJail, record: LogRecord, failure: LineFailure, named: Named): Promise<void> | undefined => {
+    const wait = stopped ? undefined : unready.get(jail);
+    if (wait !== undefined) return wait.then(() => consider(jail, record, failure, named));
     const by = lists.get(jail)?.covers(named.address);
     if (by !== undefined) {
       spare(jail, named, by);
@@ -92,13 +107,16 @@ export function createForeignFailures(
         events.unmatched(nobody);
         return undefined;
       }
-      return names.lookup(id).then(async (addresses) => {
+      // Nobody waits for names at the end: as with those that nobody knows, nobody is meant.
+      const asked = stopped ? Promise.resolve([]) : names.lookup(id);
+      return asked.then(async (addresses) => {
         if (addresses.length === 0) events.unmatched(nobody);
         for (const each of addresses) await consider(jail, record, failure, { address: each, length: undefined });
       });
     },
     ready: Promise.all([...lists.values()].map(({ ready }) => ready)).then(() => undefined),
     stop: () => {
+      stopped = true;
       for (const list of lists.values()) list.stop();
       for (const command of commands.values()) command.stop();
       names?.stop();

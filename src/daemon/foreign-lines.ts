@@ -3,6 +3,7 @@ import { journalLine } from '../match/fail2ban/journal-line.ts';
 import type { LineFailure } from '../match/fail2ban/line-matcher.ts';
 import type { ForeignJail } from '../model/foreign-jail.ts';
 import type { LogRecord } from '../model/record.ts';
+import type { LineOrder, UnderWay } from './line-order.ts';
 
 /** What hears of lines that have been looked at. */
 export interface ForeignSink {
@@ -11,8 +12,6 @@ export interface ForeignSink {
   readonly ignored: (jail: ForeignJail, ignoreRegex: number) => void;
   /** It was not looked at: the filter is stopped, or too many lines were waiting. */
   readonly unseen: (jail: ForeignJail, record: LogRecord, why: 'stalled' | 'disabled' | 'overflow') => void;
-  /** More lines wait than should, or no longer. */
-  readonly full: (full: boolean) => void;
 }
 
 /** One of its jails with the quick test for lines that cannot matter. */
@@ -28,37 +27,26 @@ export interface SeenLine {
   readonly atMs: number | undefined;
 }
 
-interface Unanswered {
-  readonly done: () => void;
-  left: number;
-}
-
-/** Reading is held up beyond the first number of lines, until there are no more than the second. */
-const waiting = { high: 8_192, low: 1_024 } as const;
+/** Of a line, the expressions see no more. */
+const seenLength = 8_192;
 
 /**
  * Leads the lines of jails in fail2ban's dialect through the thread that runs their expressions.
  *
- * A line is done, and its position may be stored, when every jail has answered for it and for all lines before it.
+ * What all jails of a line make of it is decided in one go, so that what is stored at any moment holds all of it together with its position, or nothing. Only
+ * where a name or a command has to be asked, that jail's part comes later.
  */
 export class ForeignLines {
   readonly #guard: Pick<FilterGuard, 'feed' | 'feedDated'>;
   readonly #sink: ForeignSink;
-  readonly #queue: Unanswered[] = [];
+  readonly #order: LineOrder;
   /** The last answer of a jail whose answers take time. */
   readonly #last = new Map<ForeignJail, Promise<void>>();
-  #first = 0;
-  #full = false;
-  readonly #idle: (() => void)[] = [];
 
-  constructor(guard: Pick<FilterGuard, 'feed' | 'feedDated'>, sink: ForeignSink) {
+  constructor(guard: Pick<FilterGuard, 'feed' | 'feedDated'>, sink: ForeignSink, order: LineOrder) {
     this.#guard = guard;
     this.#sink = sink;
-  }
-
-  /** Lines that are not done. */
-  get size(): number {
-    return this.#queue.length - this.#first;
+    this.#order = order;
   }
 
   /**
@@ -69,38 +57,38 @@ export class ForeignLines {
     const { text, atMs } = line;
     const wanted = readers.filter(({ mayMatch }) => mayMatch(text));
     // Nobody wants it; its position counts all the same, behind those of the lines before it.
-    if (wanted.length === 0 && this.size === 0) return done();
-    const entry: Unanswered = { done, left: wanted.length };
-    this.#queue.push(entry);
+    if (wanted.length === 0 && !this.#order.waits(record.source)) return done();
+    const underWay = this.#order.add(record.source, done, wanted.length, Math.min(text.length, seenLength));
+    const verdicts = new Map<ForeignJail, GuardedVerdict>();
     for (const { jail } of wanted) {
       const { name } = jail.jail;
       const asked = atMs === undefined ? this.#guard.feed(name, text, nowMs) : this.#guard.feedDated(name, text, atMs);
-      void asked.then((verdict) => this.#answer(jail, record, verdict, entry));
-    }
-    if (!this.#full && this.size >= waiting.high) {
-      this.#full = true;
-      this.#sink.full(true);
+      void asked.then((verdict) => {
+        verdicts.set(jail, verdict);
+        if (verdicts.size === wanted.length) this.#decide(record, verdicts, underWay);
+      });
     }
   }
 
-  /** Resolves when every line so far is done. */
-  async settled(): Promise<void> {
-    if (this.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-  }
-
-  #answer(jail: ForeignJail, record: LogRecord, verdict: GuardedVerdict, entry: Unanswered): void {
-    const before = this.#last.get(jail);
-    const act = (): Promise<void> | undefined => this.#tell(jail, record, verdict);
-    const acting = before === undefined ? act() : before.then(act);
-    if (acting === undefined) {
-      this.#answered(entry);
-      return;
+  #decide(record: LogRecord, verdicts: ReadonlyMap<ForeignJail, GuardedVerdict>, underWay: UnderWay): void {
+    let left = 0;
+    const answered = (): void => {
+      left -= 1;
+      if (left === 0) this.#order.over(underWay);
+    };
+    for (const [jail, verdict] of verdicts) {
+      const before = this.#last.get(jail);
+      const act = (): Promise<void> | undefined => this.#tell(jail, record, verdict);
+      const acting = before === undefined ? act() : before.then(act);
+      if (acting === undefined) continue;
+      left += 1;
+      const ended = acting.finally(() => {
+        if (this.#last.get(jail) === ended) this.#last.delete(jail);
+        answered();
+      });
+      this.#last.set(jail, ended);
     }
-    const ended = acting.finally(() => {
-      if (this.#last.get(jail) === ended) this.#last.delete(jail);
-      this.#answered(entry);
-    });
-    this.#last.set(jail, ended);
+    if (left === 0) this.#order.over(underWay);
   }
 
   #tell(jail: ForeignJail, record: LogRecord, verdict: GuardedVerdict): Promise<void> | undefined {
@@ -119,23 +107,6 @@ export class ForeignLines {
       case 'waiting':
         return undefined;
     }
-  }
-
-  #answered(entry: Unanswered): void {
-    entry.left -= 1;
-    for (let head = this.#queue[this.#first]; head?.left === 0; head = this.#queue[this.#first]) {
-      this.#first += 1;
-      head.done();
-    }
-    if (this.#first > waiting.low || this.#first === this.#queue.length) {
-      this.#queue.splice(0, this.#first);
-      this.#first = 0;
-    }
-    if (this.#full && this.size <= waiting.low) {
-      this.#full = false;
-      this.#sink.full(false);
-    }
-    if (this.size === 0) for (const tell of this.#idle.splice(0)) tell();
   }
 }
 

@@ -14,10 +14,11 @@ import { foreignNeedles } from '../sieve/foreign-needles.ts';
 import { followingSieve, passEverything } from '../sieve/rules-sieve.ts';
 import { createSieve } from '../sieve/sieve.ts';
 import { compileFilter } from '../rules/fail2ban/compile-filter.ts';
-import { createForeignActs, type ForeignActs } from './foreign-acts.ts';
+import { createForeignActs } from './foreign-acts.ts';
 import type { ForeignDeps } from './foreign-deps.ts';
 import { type ForeignInput, ForeignInputs, reads } from './foreign-inputs.ts';
-import { ForeignLines, type ForeignReader } from './foreign-lines.ts';
+import { ForeignLines, type ForeignReader, type ForeignSink } from './foreign-lines.ts';
+import { LineOrder } from './line-order.ts';
 import { banLineOfFile, banLineOfJournal } from './ban-line.ts';
 import { createForeignFailures, type ForeignFailures } from './foreign-failures.ts';
 
@@ -34,10 +35,14 @@ export interface Foreign {
   readonly cameAgain: (jail: string, subject: Prefix) => void;
   /** A ban from before the start. */
   readonly restored: (ban: Ban) => void;
+  /** Whether no more of the source should be read for now: too many of its lines wait, or the jails are being changed. */
+  readonly holds: (source: string) => boolean;
   /** Jails that were stopped, and why. */
   readonly disabled: () => ReadonlyMap<string, string>;
-  /** Other jails, once what is on its way is `settled`. */
-  readonly use: (jails: readonly ForeignJail[]) => Promise<void>;
+  /** Reads no more until `use`, and resolves when every line taken so far is decided on; or, where commands are slow, after some seconds. */
+  readonly pause: () => Promise<void>;
+  /** Other jails. Bans in force go on, and so do the commands of jails that run the same ones. */
+  readonly use: (jails: readonly ForeignJail[]) => void;
   /** Resolves when every line taken so far is decided on. */
   readonly settled: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -54,13 +59,20 @@ interface Running {
   /** Those that hear of bans. */
   readonly banReaders: readonly ForeignReader[];
   readonly failures: ForeignFailures;
-  readonly acts: ForeignActs;
 }
+
+/** How long a change of the jails, or the end, waits for lines that a command is asked about; ms. */
+const patienceMs = 5_000;
 
 export function createForeign(deps: ForeignDeps): Foreign {
   const { events, nowMs } = deps;
   const stopped = new Map<string, string>();
   let running: Running | undefined;
+  /** Those from before, whose last lines are not decided on yet. */
+  const leaving = new Set<Promise<void>>();
+  let changing = false;
+  const order = new LineOrder(deps.held);
+  const acts = createForeignActs(deps);
 
   const begin = (jails: readonly ForeignJail[]): Running => {
     const byFilter = new Map(jails.map((jail) => [jail.jail.name, jail]));
@@ -82,15 +94,15 @@ export function createForeign(deps: ForeignDeps): Foreign {
       },
     );
     const failures = createForeignFailures(deps, jails);
-    const lines = new ForeignLines(guard, {
+    const sink: ForeignSink = {
       failure: failures.take,
       ignored: ({ jail }, ignoreRegex) =>
         events.unmatched({ kind: 'except', filter: foreignFilterName(jail.name), pattern: `ignoreregex-${ignoreRegex + 1}` }),
       unseen: ({ jail }, { source }, why) => {
         if (why === 'overflow') events.lost(source, 'overflow', 1, `jail ${jail.name}: too many lines wait for its expressions`);
       },
-      full: deps.hold,
-    });
+    };
+    const lines = new ForeignLines(guard, sink, order);
     const filters = new Map(
       jails.flatMap((jail) => {
         const { filter } = compileFilter(jail.texts, compiledMs);
@@ -107,15 +119,16 @@ export function createForeign(deps: ForeignDeps): Foreign {
       sieves: sievesOf(inputs, filters),
       banReaders: [...readers.values()].filter(({ jail }) => jail.readsBans),
       failures,
-      acts: createForeignActs(deps, jails),
     };
   };
 
-  const end = async ({ lines, guard, failures, acts }: Running): Promise<void> => {
-    await lines.settled();
-    await guard.close();
+  /** What waits for a command longer than that does not count, as its jail might spare whom it is about. */
+  const end = async ({ guard, failures }: Running): Promise<void> => {
+    const settled = order.settled();
+    await within(patienceMs, settled);
     failures.stop();
-    await acts.stop();
+    await settled;
+    await guard.close();
   };
 
   return {
@@ -134,8 +147,8 @@ export function createForeign(deps: ForeignDeps): Foreign {
       );
     },
     carriedOut: (decision, detection) => {
+      acts.carriedOut(decision, detection);
       if (running === undefined) return;
-      running.acts.carriedOut(decision, detection);
       const { ban } = decision;
       if (decision.kind !== 'ban' || ban.observe || running.banReaders.length === 0) return;
       for (const reader of running.banReaders) {
@@ -144,25 +157,47 @@ export function createForeign(deps: ForeignDeps): Foreign {
         running.lines.take(recordOfBan(text, ban, nowMs()), [reader], nowMs(), () => undefined, line);
       }
     },
-    cameAgain: (jail, subject) => running?.acts.cameAgain(jail, subject),
-    restored: (ban) => running?.acts.restored(ban),
+    cameAgain: acts.cameAgain,
+    restored: acts.restored,
     disabled: () => stopped,
-    use: async (jails) => {
-      const before = running;
-      if (before === undefined && jails.length === 0) return;
-      running = begin(jails);
-      stopped.clear();
-      if (before !== undefined) await end(before);
-      running.acts.start();
-      await running.failures.ready;
+    holds: (source) => changing || order.holds(source),
+    pause: async () => {
+      changing = true;
+      deps.held();
+      await within(patienceMs, order.settled());
     },
-    settled: async () => running?.lines.settled(),
+    use: (jails) => {
+      changing = false;
+      const before = running;
+      if (before !== undefined || jails.length > 0) {
+        running = begin(jails);
+        stopped.clear();
+        acts.use(jails);
+      }
+      if (before !== undefined) {
+        const ended = end(before).finally(() => leaving.delete(ended));
+        leaving.add(ended);
+      }
+      deps.held();
+    },
+    settled: order.settled.bind(order),
     stop: async () => {
       const last = running;
+      await Promise.all([...leaving, ...(last === undefined ? [] : [end(last)])]);
       running = undefined;
-      if (last !== undefined) await end(last);
+      await acts.stop();
     },
   };
+}
+
+/** Resolves with the promise, or after so many ms. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 const everything = passEverything();

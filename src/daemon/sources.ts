@@ -46,7 +46,7 @@ export interface SourcesDeps {
   /** What of all sources has to be looked at. */
   readonly sieve: Sieve;
   /** Takes the records of sources that are its own, and says when they are handled. */
-  readonly foreign: Pick<Foreign, 'owns' | 'sieveOf' | 'take'>;
+  readonly foreign: Pick<Foreign, 'owns' | 'sieveOf' | 'take' | 'holds' | 'settled'>;
   readonly limits: { readonly messageBytes: number; readonly connections: number };
 }
 
@@ -54,8 +54,8 @@ export interface Sources {
   /** Opens what is new, ends what is gone; a source with equal settings keeps its connections and its position. */
   readonly use: (inputs: readonly Input[]) => Promise<void>;
   readonly states: () => readonly SourceState[];
-  /** Holds up the reading of some sources, or goes on. */
-  readonly hold: (held: boolean, which: (name: string) => boolean) => void;
+  /** Holds up the reading of what fail2ban's jails want held up, and goes on with the rest of theirs. */
+  readonly hold: () => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -85,6 +85,7 @@ export function createSources(deps: SourcesDeps): Sources {
         deps,
       );
       running.set(keyOf(input), { source, state });
+      if (deps.foreign.owns(input.name) && deps.foreign.holds(input.name)) source.pause();
     } catch (error) {
       // A port that is taken must not keep the other sources from being read.
       state.detail = error instanceof Error ? error.message : String(error);
@@ -99,13 +100,15 @@ export function createSources(deps: SourcesDeps): Sources {
       // First the old ones go: the new one may want the same port.
       await Promise.all(gone.map(async ([, { source }]) => source?.stop()));
       for (const [key] of gone) running.delete(key);
+      // Where the next one begins is known when all that the last one read is decided on.
+      if (gone.length > 0) await deps.foreign.settled();
       for (const input of inputs) if (!running.has(keyOf(input))) await begin(input);
     },
     states: () => [...running.values()].map(({ state }) => state),
-    hold: (held, which) => {
+    hold: () => {
       for (const { source, state } of running.values()) {
-        if (!which(state.input.name)) continue;
-        if (held) source?.pause();
+        if (!deps.foreign.owns(state.input.name)) continue;
+        if (deps.foreign.holds(state.input.name)) source?.pause();
         else source?.resume();
       }
     },
