@@ -88,25 +88,24 @@ describe(`a soak of ${seconds} s (SLUICE_SEED=${seed})`, { skip, timeout: (secon
     const watching = watch();
     try {
       await Promise.all([work(), disturb()]);
-      await soak.settled();
     } finally {
       over.abort();
       await watching;
     }
-
-    const { sent } = await soak.end();
     const half = rss.filter(({ atS }) => atS > seconds / 2);
     const [third, fourth] = [0.5, 0.75].map((from) =>
       median(half.filter(({ atS }) => atS > from * seconds && atS <= (from + 0.25) * seconds).map(({ mb }) => mb)),
     ) as [number, number];
     const answers = answersMs.toSorted((a, b) => a - b);
     const answer = (share: number): string => (answers[Math.min(answers.length - 1, Math.floor(share * answers.length))] ?? 0).toFixed(0);
-    t.diagnostic(`${sent.toLocaleString('en')} lines over TCP, beside file, journal and UDP; ${soak.offenders()} offenders`);
     t.diagnostic(`faults: ${[...caused].map(([name, times]) => `${name} ${times}`).join(', ')}`);
     t.diagnostic(
       `memory: median ${third} MB in the third quarter, ${fourth} MB in the fourth, ${Math.max(...rss.map(({ mb }) => mb))} MB at most`,
     );
     t.diagnostic(`${answers.length} pings: p50 ${answer(0.5)}, p99 ${answer(0.99)}, max ${answer(1)} ms`);
+    await soak.settled();
+    const { sent } = await soak.end();
+    t.diagnostic(`${sent.toLocaleString('en')} lines over TCP, beside file, journal and UDP; ${soak.offenders()} offenders`);
     // A run of seconds still warms up.
     const growth = seconds >= 600 ? third * 1.1 + 5 : third * 1.5 + 50;
     assert.ok(fourth <= growth, `memory grew from ${third} MB to ${fourth} MB`);
@@ -164,15 +163,18 @@ jails: { relay: { filters: [postfix/relay-denied], maxretry: ${maxretry}, findti
   log.append(fileLines([refusal('2001:db8:0:64::1')]));
   await life.untilRead();
 
+  let down = false;
   const scene: Scene = {
     host,
     life: () => life,
     socket: join(state, 'run', 'control.sock'),
     restart: async (signal) => {
+      down = true;
       await life.end(signal);
       await pause(random() * 500); // somebody is down for a while
       life = lives.begin();
       await life.ready;
+      down = false;
     },
     nft: swap?.set,
     log,
@@ -222,7 +224,9 @@ jails: { relay: { filters: [postfix/relay-denied], maxretry: ${maxretry}, findti
     log.append(ordinaryLines(Math.round((linesPerSecond * 0.4 * tickMs) / 1_000)) + fileLines(of('file')));
     const atMs = Date.now();
     load({ kind: 'tcp', lines: of('tcp').map((text) => forwarded(text, atMs)) });
-    load({ kind: 'udp', lines: of('udp').map((text) => forwarded(text, atMs)) });
+    // A datagram to a daemon that is down is gone, and on a busy machine a start takes longer than all that one offender says.
+    if (down) for (const text of of('udp')) later(tick + 1, 'udp', text);
+    else load({ kind: 'udp', lines: of('udp').map((text) => forwarded(text, atMs)) });
     await journald?.log(of('journal'), { identifier: 'postfix/smtpd', cgroup: cgroups.postfix });
   };
 
