@@ -22,7 +22,7 @@ export interface JailActions {
   /**
    * Ends every ban (at once, where the action can), then the actions, the last one first. Bans that still wait are not made.
    *
-   * @param withinMs then a command that runs is killed, and what is left is left undone and told
+   * @param withinMs then a command that runs is killed, and what is left is left undone and told. Asked again, the earlier end holds
    */
   readonly stop: (withinMs: number) => Promise<void>;
 }
@@ -52,6 +52,8 @@ const maxHeldText = 8 << 20;
 const checkEveryMs = 3_000;
 /** Of the time to stop, what single ends of bans may take; the rest is for actionstop. */
 const unbanShare = 2 / 3;
+/** And what the command that is under way may take. */
+const underWayShare = 1 / 4;
 /** Tags that hold log text, in a command that is not the ban's own. */
 const textTag = /<(?:matches|ipmatches|ipjailmatches|F-[A-Z0-9_-]+)>/;
 
@@ -65,6 +67,14 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
   /** Aborted when the time to stop is over. */
   const ending = new AbortController();
   let endsAtMs = Infinity;
+  let unbansUntilMs = Infinity;
+  /** Aborted when what was being done at the stop has had its time: other jails wait for it with what ends their bans. */
+  const under = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let underWay: NodeJS.Timeout | undefined;
+  /** What the stop asks for is being done. */
+  let ends = false;
+  let end = (): void => {};
 
   const executeFor =
     (action: ForeignAction): Execute =>
@@ -81,12 +91,13 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
   ): Promise<string | undefined> => {
     const [refused] = command.refused;
     if (refused !== undefined) return `not run: <${refused.tag}>: ${refused.why}`;
-    if (ending.signal.aborted) return 'not run: there is no time left';
+    const { signal } = ends ? ending : under;
+    if (signal.aborted) return 'not run: there is no time left';
     const asks = command.parts.some((part) => typeof part !== 'string' && part.tag === 'ip-host');
     const host = asks && ban !== undefined ? await names.nameOf(ban.address) : undefined;
     const limitMs = Math.max(0, Math.min(timeoutMs, endsAtMs - now()));
     const filled = fillIn(command, (tag) => tagValue(tag, { ban, family, nowMs: now(), jail: info, host }));
-    return whyFailed(await run({ ...filled, timeoutMs: limitMs, signal: ending.signal }), limitMs);
+    return whyFailed(await run({ ...filled, timeoutMs: limitMs, signal }), limitMs);
   };
 
   const states: ActionState[] = [];
@@ -195,10 +206,10 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
   };
 
   /** In steps, so that other jails have their turns. */
-  const stopSteps = (withinMs: number): (() => Promise<boolean>) => {
-    const unbansUntilMs = now() + withinMs * unbanShare;
+  const stopSteps = (): (() => Promise<boolean>) => {
     let single: ActionState[] | undefined;
     return async () => {
+      ends = true;
       if (single === undefined) {
         single = [];
         for (const state of states) {
@@ -271,20 +282,33 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
       });
     },
     stop: async (withinMs) => {
+      if (now() + withinMs < endsAtMs) {
+        endsAtMs = now() + withinMs;
+        unbansUntilMs = now() + withinMs * unbanShare;
+        clearTimeout(timer);
+        timer = setTimeout(() => end(), withinMs);
+        clearTimeout(underWay);
+        underWay = setTimeout(() => under.abort(), withinMs * underWayShare);
+      }
       stopping ??= new Promise((resolve) => {
         for (const ban of waiting) settle(ban);
-        endsAtMs = now() + withinMs;
-        const timer = setTimeout(() => {
-          ending.abort();
+        const step = stopSteps();
+        const over = (): void => {
+          clearTimeout(timer);
+          clearTimeout(underWay);
           resolve();
-        }, withinMs);
-        const step = stopSteps(withinMs);
+        };
+        end = () => {
+          under.abort();
+          ending.abort();
+          if (!ends)
+            for (const { name } of actions)
+              onTrouble(jail, name, 'actionstop', `not run, nor anything for ${held.size} bans: other commands took all the time`);
+          over();
+        };
         queue.replace(jail, async () => {
           const isOver = await step();
-          if (isOver) {
-            clearTimeout(timer);
-            resolve();
-          }
+          if (isOver) over();
           return isOver;
         });
       });

@@ -23,6 +23,8 @@ export interface ForeignActs {
 const maxWaiting = 10_000;
 /** How long stopping waits for commands, ms: systemd waits for 90 s. */
 const stopMs = 20_000;
+/** For a jail that is no more, nobody waits: a command of another one may take its 60 s first, and a thousand bans are ended one by one. */
+const changeMs = 600_000;
 
 /** A jail with its commands as they run. */
 interface Acting {
@@ -44,6 +46,8 @@ export function createForeignActs({ decider, events, counts, nowMs, acts }: Fore
     now: nowMs,
   });
   const byName = new Map<string, Acting>();
+  /** Those that have not ended yet what they began. */
+  const leaving = new Set<JailActions>();
 
   function infoOf({ jail: { name, bantime } }: ForeignJail) {
     return {
@@ -95,7 +99,8 @@ export function createForeignActs({ decider, events, counts, nowMs, acts }: Fore
         if (jail !== undefined && textOf(jail) === text) continue;
         byName.delete(name);
         // What the next ones of that name do comes behind this.
-        void actions.stop(stopMs);
+        leaving.add(actions);
+        void actions.stop(changeMs).finally(() => leaving.delete(actions));
       }
       for (const [name, jail] of acting) {
         const before = byName.get(name);
@@ -118,7 +123,7 @@ export function createForeignActs({ decider, events, counts, nowMs, acts }: Fore
     cameAgain: (jail, subject) => byName.get(jail)?.actions.again(splitPrefix(subject).address),
     restored,
     stop: async () => {
-      await Promise.all([...byName.values()].map(async ({ actions }) => actions.stop(stopMs)));
+      await Promise.all([...leaving, ...[...byName.values()].map(({ actions }) => actions)].map(async (each) => each.stop(stopMs)));
       await runner.stop(0);
     },
   };

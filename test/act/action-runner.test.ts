@@ -210,6 +210,34 @@ describe('the runner of actions', () => {
     assert.match(troubles.join('\n'), /not run for 2 bans: there was no time left/);
   });
 
+  test('ends the bans of one jail though a command of another one hangs', async () => {
+    const runner = create();
+    const jail = runner.jail('mail', [actionOf(life)], info);
+    jail.start();
+    jail.ban(banOf('192.0.2.1'));
+    await runner.idle();
+    runner.jail('web', [actionOf({ actionban: `${saying('hangs')}; sleep 1000` })], info).ban(banOf('192.0.2.2'));
+    await runner.stop(4_000);
+    assert.deepEqual(said(), ['start', 'ban 192.0.2.1', 'hangs', 'unban 192.0.2.1', 'stop']);
+    assert.deepEqual(
+      troubles.filter((each) => each.startsWith('mail')),
+      [],
+    );
+  });
+
+  test('says what it could not end, where all the time was taken by others', async () => {
+    const runner = create();
+    const jail = runner.jail('mail', [actionOf(life)], info);
+    jail.ban(banOf('192.0.2.1'));
+    await runner.idle();
+    runner.jail('web', [actionOf({ actionban: 'sleep 1000' })], info).ban(banOf('192.0.2.2'));
+    // Nobody is in a hurry, and then somebody is.
+    const stopped = jail.stop(600_000);
+    await Promise.all([jail.stop(100), stopped]);
+    assert.deepEqual(troubles, ['mail own actionstop: not run, nor anything for 1 bans: other commands took all the time']);
+    await runner.stop(0);
+  });
+
   test('does not run what a text of the log would become part of', async () => {
     const runner = create();
     runner.jail('mail', [actionOf({ actionban: `eval "<matches>"; ${saying('ban')}` })], info).ban(banOf('192.0.2.1', { matches: ['id'] }));
