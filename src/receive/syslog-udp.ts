@@ -2,10 +2,12 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { FrameBatch } from '../frame/framer.ts';
 import { frameEnd, isCompressed } from '../frame/opening.ts';
 import type { Address } from '../model/address.ts';
 import type { Trust } from '../model/record.ts';
-import type { Sink, Source, SyslogSettings } from '../model/source.ts';
+import type { Sink, Source, SourceError, SyslogSettings } from '../model/source.ts';
+import { DatagramBatch } from './datagram-batch.ts';
 import { assertTimezone, formatListen, listenError } from './listen-error.ts';
 import { believedUids, createDatagramTrust } from './sender-trust.ts';
 import type { Endpoint } from './socket-owner.ts';
@@ -38,7 +40,12 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
   assertTimezone(settings.timezone);
   const datagramTrust = createDatagramTrust(believedUids(settings.trustedUids));
   const senders = new Map<string, Sender>();
-  let held: Datagram[] = [];
+  const together = new DatagramBatch(deliver);
+  /** Of the last datagram, until the turn ends. */
+  let arrival: Arrival | undefined;
+  let uncounted = 0;
+  let uncountedBytes = 0;
+  let held: Held[] = [];
   let heldBytes = 0;
   let received = 0;
   let paused = false;
@@ -55,18 +62,34 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
   );
   sink.up(true, `listening on ${place}${bufferAdvice(socket.getRecvBufferSize(), deps.receiveBufferBytes)}`);
 
-  function receive(bytes: Buffer, from: RemoteInfo): void {
+  function receive(bytes: Buffer, { address, port: fromPort }: RemoteInfo): void {
     received += 1;
-    const peer = check(from.address);
-    if (peer.kind === 'denied') return sink.error('denied_peer', `${peer.shown} is not listed under peers`);
-    // Asked now, also while paused: later the port may be somebody else's.
-    const trust = peer.loopback ? datagramTrust({ address: peer.address, port: from.port }) : 'low';
-    const datagram = { bytes, sender: senderOf(peer.address, from.port), trust, receivedMs: deps.nowMs() };
-    if (!paused) return take(datagram);
+    const from = arrival?.port === fromPort && arrival.address === address ? arrival : arrive(address, fromPort);
+    if (from === undefined) return;
+    if (!paused) return take(bytes, from);
     const cost = bytes.length + datagramCostBytes;
     if (heldBytes + cost > deps.receiveBufferBytes) return sink.lost('overflow', 1, `${place}: paused, and ${heldBytes} bytes wait`);
     heldBytes += cost;
-    held.push(datagram);
+    held.push({ bytes, from });
+  }
+
+  function arrive(address: string, fromPort: number): Arrival | undefined {
+    const peer = check(address);
+    if (peer.kind === 'denied') {
+      sink.error('denied_peer', `${peer.shown} is not listed under peers`);
+      return undefined;
+    }
+    // Asked now, also while paused: later the port may be somebody else's.
+    const trust = peer.loopback ? datagramTrust({ address: peer.address, port: fromPort }) : 'low';
+    if (arrival === undefined) setImmediate(endTurn);
+    arrival = { address, port: fromPort, sender: senderOf(peer.address, fromPort), trust, receivedMs: deps.nowMs() };
+    return arrival;
+  }
+
+  function endTurn(): void {
+    arrival = undefined;
+    together.flush();
+    count();
   }
 
   function senderOf(peer: Address, fromPort: number): Sender {
@@ -80,13 +103,31 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
     return sender;
   }
 
-  function take({ bytes, sender, trust, receivedMs }: Datagram): void {
-    sink.read(1, bytes.length);
-    if (isCompressed(bytes, 0, bytes.length)) return sink.error('decode', `${sender.shown}: a compressed message: set ZipLevel="0" there`);
-    if (bytes.length > deps.maxFrameBytes) sink.error('oversize', `${sender.shown}: cut after ${deps.maxFrameBytes} octets`);
-    const end = frameEnd(bytes, 0, Math.min(bytes.length, deps.maxFrameBytes));
+  function take(bytes: Buffer, from: Arrival): void {
+    uncounted += 1;
+    uncountedBytes += bytes.length;
+    if (isCompressed(bytes, 0, bytes.length))
+      return complain('decode', `${from.sender.shown}: a compressed message: set ZipLevel="0" there`);
+    if (bytes.length > deps.maxFrameBytes) complain('oversize', `${from.sender.shown}: cut after ${deps.maxFrameBytes} octets`);
+    together.add(bytes, frameEnd(bytes, 0, Math.min(bytes.length, deps.maxFrameBytes)), from);
+  }
+
+  /** In order: first what came before. */
+  function complain(reason: SourceError, detail: string): void {
+    together.flush();
+    sink.error(reason, detail);
+  }
+
+  function deliver(frames: FrameBatch, { sender, trust, receivedMs }: Arrival): void {
+    count();
     sender.trust = trust;
-    deliverFrames({ bytes, spans: [0, end] }, sender, sink, { nowMs: receivedMs, timezone: settings.timezone }, deps.find);
+    deliverFrames(frames, sender, sink, { nowMs: receivedMs, timezone: settings.timezone }, deps.find);
+  }
+
+  function count(): void {
+    if (uncounted > 0) sink.read(uncounted, uncountedBytes);
+    uncounted = 0;
+    uncountedBytes = 0;
   }
 
   function resume(): void {
@@ -94,7 +135,8 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
     const waiting = held;
     held = [];
     heldBytes = 0;
-    for (const datagram of waiting) take(datagram);
+    for (const { bytes, from } of waiting) take(bytes, from);
+    endTurn();
   }
 
   async function stop(): Promise<void> {
@@ -104,6 +146,7 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
       await turn();
       await turn(); // the first may come before the sockets are looked at
     }
+    endTurn();
     await drops.stop();
     const closed = once(socket, 'close');
     socket.close();
@@ -123,11 +166,20 @@ export async function openSyslogUdp(settings: SyslogSettings, sink: Sink, deps: 
   };
 }
 
-interface Datagram {
-  readonly bytes: Buffer;
+/** What is known of the datagrams of one sender in one turn of the event loop, asked for once: they are read in one go. */
+interface Arrival {
+  /** As Node gives it. */
+  readonly address: string;
+  readonly port: number;
   readonly sender: Sender;
   readonly trust: Trust;
+  /** When the first of them came. */
   readonly receivedMs: number;
+}
+
+interface Held {
+  readonly bytes: Buffer;
+  readonly from: Arrival;
 }
 
 async function bind(socket: Socket, settings: SyslogSettings): Promise<Endpoint> {
