@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { array, assert as assertAlways, constantFrom, integer, property, tuple } from 'fast-check';
 import { DatagramBatch } from '../../src/receive/datagram-batch.ts';
 
 type Said = readonly [from: string, text: string];
@@ -18,17 +18,17 @@ function gather(datagrams: readonly Said[]): readonly (readonly Said[])[] {
   return taken;
 }
 
-const datagrams = fc.array(
-  fc.tuple(
-    fc.constantFrom('a', 'b'),
-    fc.integer({ min: 0, max: 65_507 }).map((length) => `${length}`.padEnd(length).slice(0, length)),
+const datagrams = array(
+  tuple(
+    constantFrom('a', 'b'),
+    integer({ min: 0, max: 65_507 }).map((length) => `${length}`.padEnd(length).slice(0, length)),
   ),
   { maxLength: 20 },
 );
 
 describe('a batch of datagrams', () => {
   test('gives each back once, in order, under its sender', () => {
-    fc.assert(fc.property(datagrams, (all) => assert.deepEqual(gather(all).flat(), all)));
+    assertAlways(property(datagrams, (all) => assert.deepEqual(gather(all).flat(), all)));
   });
 
   test('puts together what is of one sender', () => {
