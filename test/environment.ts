@@ -24,7 +24,8 @@ export type Need =
   | 'unshare'
   | 'nsenter'
   | 'prlimit'
-  | 'faketime';
+  | 'faketime'
+  | 'mkfs.ext4';
 
 const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/lib/systemd'];
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { describe, test, type TestContext } from 'node:test';
@@ -63,6 +63,31 @@ describe('the disk', { skip }, () => {
     write(log, '203.0.113.1', '203.0.113.1');
     await banned(life, ['203.0.113.1']);
     assert.equal(await life.end('SIGTERM'), 0);
+  });
+
+  test('turns read-only while it is written to: bans go on, and it is said', { skip: without('mkfs.ext4') }, async (t) => {
+    const { directory, host, log, yaml, atEnd } = place(t);
+    const state = join(directory, 'daemon');
+    const image = join(directory, 'image');
+    mkdirSync(state, { recursive: true });
+    writeFileSync(image, '');
+    truncateSync(image, 32 * 1024 * 1024);
+    execFileSync('mkfs.ext4', ['-q', image]);
+    if (!mounted(t, atEnd, state, ['-o', 'loop,errors=remount-ro', image, state])) return;
+    const life = livesIn(state, yaml, host).begin();
+    t.after(() => life.end('SIGKILL'));
+    await life.ready;
+    write(log, '203.0.113.1', '203.0.113.1');
+    await banned(life, ['203.0.113.1']);
+    // What ext4 does by itself after an error of the disk: from one moment to the next nobody can write, whatever is open.
+    execFileSync('mount', ['-o', 'remount,abort', state]);
+    write(log, '203.0.113.2', '203.0.113.2');
+    const { problems } = await life.status(({ problems: all }) => all.some((each) => each.includes('cannot write')));
+    assert.match(problems.join('\n'), /cannot write \S+sluice\.db: .*; bans since then are not known after a restart/);
+    await banned(life, ['203.0.113.1', '203.0.113.2']);
+    assert.match(host.run('nft', 'list', 'table', 'inet', 'sluice'), /203\.0\.113\.2 /);
+    assert.match(await metrics(life), /^sluice_store_errors_total [1-9]/m);
+    await life.end('SIGTERM');
   });
 
   test('holds a damaged database: it is kept aside, a new one begun, the bans of the kernel stay', async (t) => {
