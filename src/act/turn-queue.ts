@@ -5,7 +5,7 @@
 export interface TurnQueue<Owner> {
   /** @param step does a part, and answers whether that was the last; it must not reject */
   readonly add: (owner: Owner, step: () => Promise<boolean>) => void;
-  /** Before everything else of that owner, whose things that have not begun are forgotten. */
+  /** In place of everything else of that owner that waits, except what was such a replacement itself: that comes first. */
   readonly replace: (owner: Owner, step: () => Promise<boolean>) => void;
   /** Things that wait, with the one under way. */
   readonly size: () => number;
@@ -15,6 +15,8 @@ export interface TurnQueue<Owner> {
 
 export function createTurnQueue<Owner>(): TurnQueue<Owner> {
   const waiting = new Map<Owner, (() => Promise<boolean>)[]>();
+  /** Those that `replace` gave. */
+  const lasting = new WeakSet<() => Promise<boolean>>();
   let size = 0;
   let isRunning = false;
   const idle: (() => void)[] = [];
@@ -52,8 +54,10 @@ export function createTurnQueue<Owner>(): TurnQueue<Owner> {
     },
     replace: (owner, step) => {
       const steps = waiting.get(owner) ?? [];
-      size += 1 - steps.length;
-      steps.splice(0, steps.length, step);
+      const kept = steps.filter((each) => lasting.has(each));
+      lasting.add(step);
+      size += kept.length + 1 - steps.length;
+      steps.splice(0, steps.length, ...kept, step);
       waiting.set(owner, steps);
       begin();
     },

@@ -225,6 +225,23 @@ describe('the runner of actions', () => {
     );
   });
 
+  test('ends what a jail began before the next one of that name, though that one stops too', async () => {
+    const runner = create();
+    const gate = `until [ -e "$DIR/gate" ]; do sleep 0.05; done`;
+    const first = runner.jail('mail', [actionOf(life)], info);
+    first.ban(banOf('192.0.2.1'));
+    await runner.idle();
+    runner.jail('web', [actionOf({ actionban: gate })], info).ban(banOf('192.0.2.2'));
+    const stopped = first.stop(60_000);
+    const second = runner.jail('mail', [actionOf(life)], info);
+    second.start();
+    const stoppedToo = second.stop(60_000);
+    writeFileSync(join(dir, 'gate'), '');
+    await Promise.all([stopped, stoppedToo]);
+    assert.deepEqual(said(), ['ban 192.0.2.1', 'unban 192.0.2.1', 'stop']);
+    assert.deepEqual(troubles, []);
+  });
+
   test('says what it could not end, where all the time was taken by others', async () => {
     const runner = create();
     const jail = runner.jail('mail', [actionOf(life)], info);
