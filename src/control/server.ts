@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { printable } from '../diagnostic.ts';
 import { listenPrivately } from './listen.ts';
@@ -10,6 +11,7 @@ const limits = {
   requestMs: 10_000,
   idleMs: 5_000,
   checkMs: 1_000,
+  lookMs: 5_000,
 } as const;
 
 export interface ControlServer {
@@ -29,11 +31,14 @@ export async function startControl({
   group,
   daemon,
   onError,
+  lookMs = limits.lookMs,
 }: {
   readonly socketPath: string;
   readonly group: string | undefined;
   readonly daemon: DaemonApi;
   readonly onError: (message: string) => void;
+  /** How often to look whether the socket is still there, ms. */
+  readonly lookMs?: number;
 }): Promise<ControlServer> {
   const closing = new AbortController();
   const answer = createAnswerer(daemon, closing.signal);
@@ -56,9 +61,22 @@ export async function startControl({
   await listenPrivately(server, socketPath, group);
   server.on('error', (error) => onError(`control: ${error.message}`));
 
+  // Whoever tidies up /run by hand would leave a daemon that nobody can ask or stop bans of.
+  const look = setInterval(() => {
+    if (existsSync(socketPath)) return;
+    // Only what is new needs a socket with a name: requests and followers go on. close() lets go of the old one at once.
+    server.close();
+    listenPrivately(server, socketPath, group).then(
+      () => onError(`control: ${socketPath} was gone, and is there again`),
+      (error: unknown) => onError(`control: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  }, lookMs);
+  look.unref();
+
   return {
     close: () =>
       new Promise((resolve) => {
+        clearInterval(look);
         closing.abort();
         const impatience = setTimeout(() => server.closeAllConnections(), 1_000);
         server.close(() => {

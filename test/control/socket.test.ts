@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { SocketError } from '../../src/control/listen.ts';
@@ -52,6 +52,32 @@ describe('the control socket', () => {
       t.after(() => control.close());
       assert.equal(statSync(join(directory, 'control.sock')).gid, 1);
       assert.equal(statSync(directory).gid, 1);
+    }
+  });
+
+  test('is made again when somebody deleted it, with its directory too; what is connected goes on', async (t) => {
+    const directory = join(await privateDirectory(t), 'run');
+    const socketPath = join(directory, 'control.sock');
+    for (const deleted of [socketPath, directory]) {
+      const { promise: said, resolve } = Promise.withResolvers<string>();
+      const control = await startControl({
+        socketPath,
+        group: undefined,
+        daemon: createSampleDaemon().api,
+        onError: resolve,
+        lookMs: 10,
+      });
+      t.after(() => control.close());
+      const before = createConnection(socketPath);
+      await once(before, 'connect');
+      await rm(deleted, { recursive: true });
+      assert.match(await said, /control\.sock was gone, and is there again/);
+      assert.equal(statSync(socketPath).mode & 0o777, 0o660);
+      assert.equal((await exchange(socketPath, { path: '/v1/ping' })).status, 200);
+      assert.equal(before.readyState, 'open');
+      before.destroy();
+      await control.close();
+      assert.equal(existsSync(socketPath), false);
     }
   });
 
