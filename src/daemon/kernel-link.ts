@@ -52,8 +52,6 @@ const starting = 'the table is being made';
 
 /** Starts the small children that run nft, so it should come before anything large is loaded. */
 export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: KernelLinkDeps): KernelLink {
-  /** When what led to a change was written, for the latency; gone with the change. */
-  const began = new WeakMap<KernelChange, { readonly ms: number; readonly start: 'stamp' | 'received' }>();
   let trouble: string | undefined = starting;
 
   function* currentState(): Generator<KernelChange, void, void> {
@@ -66,8 +64,9 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
       committed: (changes) => {
         const now = nowMs();
         for (const change of changes) {
-          const since = began.get(change);
-          if (since !== undefined) metrics.kernel.eventToKernel[since.start].observe(Math.max(0, now - since.ms) / 1_000);
+          if (change.kind === 'remove' || change.since === undefined) continue;
+          const { since } = change;
+          metrics.kernel.eventToKernel[since.start].observe(Math.max(0, now - since.ms) / 1_000);
         }
       },
       transaction: (result, tookMs) => metrics.kernel.transaction(result, tookMs / 1_000),
@@ -119,14 +118,12 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
     configure: (jails, allow) => enforcer.configure(wantedBy(jails, allow)),
     setAllow: (allow) => enforcer.setAllow(allow),
     apply: (changes, record) => {
-      if (record !== undefined) {
-        const start =
-          record.stamp?.fraction === true
-            ? { ms: record.stamp.ms, start: 'stamp' as const }
-            : { ms: record.receivedMs, start: 'received' as const };
-        for (const change of changes) if (change.kind === 'put') began.set(change, start);
-      }
-      enforcer.apply(changes);
+      if (record === undefined) return enforcer.apply(changes);
+      const since =
+        record.stamp?.fraction === true
+          ? { ms: record.stamp.ms, start: 'stamp' as const }
+          : { ms: record.receivedMs, start: 'received' as const };
+      enforcer.apply(changes.map((change) => (change.kind === 'put' ? { ...change, since } : change)));
     },
     settled: () => enforcer.settled(),
     lookUp: async (address) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Family, familyOf, type Prefix, splitPrefix } from '../model/address.ts';
+import { type Address, type Family, familyOf, type Prefix, splitPrefix } from '../model/address.ts';
 import type { Ports } from '../model/filter.ts';
 
 /** One plain hash set of our table: addresses of one family, each standing for a network of `length` bits. */
@@ -32,7 +32,7 @@ export interface Place {
   readonly set: string;
   readonly family: Family;
   readonly length: number;
-  readonly address: string;
+  readonly address: Address;
 }
 
 const longestReadableName = 48;
@@ -69,11 +69,23 @@ export function portRanges(ports: readonly number[]): string[] {
   return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
 }
 
+/** Of each list, by length, what all places have in common: a flood asks for the same one a hundred thousand times. */
+const kinds = new WeakMap<Ports, Map<string, Omit<Place, 'address'>>>();
+
 export function placeOf(ports: Ports, subject: Prefix): Place {
-  const group = groupName(ports);
+  let known = kinds.get(ports);
+  if (known === undefined) kinds.set(ports, (known = new Map()));
+  const slash = subject.indexOf('/');
   const family = familyOf(subject);
-  const { address, length } = splitPrefix(subject);
-  return { group, set: setName(group, family, length), family, length, address };
+  const key = family === 'ipv4' ? subject.slice(slash) : `6${subject.slice(slash)}`;
+  let kind = known.get(key);
+  if (kind === undefined) {
+    const group = groupName(ports);
+    const { length } = splitPrefix(subject);
+    known.set(key, (kind = { group, set: setName(group, family, length), family, length }));
+  }
+  const { group, set, length } = kind;
+  return { group, set, family, length, address: subject.slice(0, slash) as Address };
 }
 
 /** `tcp_25_h4` for single addresses, `tcp_25_m6_64` for networks. */

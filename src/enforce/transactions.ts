@@ -8,6 +8,7 @@ import { adviceFor } from './nft-advice.ts';
 import type { NftChild, Ran } from './nft-child.ts';
 import type { NftProblem } from './nft-error.ts';
 import { type Edit, elementScript } from './nft-script.ts';
+import { createPace } from './pace.ts';
 import { createWaiters, type Settled } from './waiters.ts';
 
 export interface TransactionOptions {
@@ -64,6 +65,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   const table = createKernelTable(child, setSize);
   const queue = createChangeQueue(maxWaiting);
   const waiters = createWaiters();
+  const pace = createPace();
 
   let layout: Layout = emptyLayout;
   let started = false;
@@ -100,6 +102,10 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
         await ensure();
         continue;
       }
+      if (gathering()) {
+        await pace.rest();
+        if (wantEnsure) continue;
+      }
       const batch = retry.length > 0 ? retry : take();
       if (batch.length === 0) break;
       retry = [];
@@ -111,6 +117,12 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     settleRestored();
     const retryAtMs = queue.retryAtMs();
     if (retryAtMs !== Infinity && !stopping) retryTimer = setTimeout(run, Math.max(10, retryAtMs - Date.now()));
+  };
+
+  /** Whether more may come that can share a transaction with what waits. */
+  const gathering = (): boolean => {
+    const waiting = queue.waiting();
+    return waiting > 0 && waiting < limit && retry.length === 0 && !stopping && !queue.restoring();
   };
 
   const take = (): readonly Entry[] => {
@@ -153,12 +165,14 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     }
     if (entries.length === 0) return written(over, nowMs, 0);
     const { text, editAt } = elementScript(edits);
+    const beganMs = performance.now();
     const ran = await child.run({ program: 'nft', args: ['-f', '-'], input: text });
     counted(ran, entries.length);
     const problem = problemOf(ran);
     if (problem === undefined) {
       works();
       limit = Math.min(ceiling, limit * 2);
+      pace.wrote(entries.length, beganMs);
       return written([...over, ...entries], nowMs, ran.tookMs);
     }
     const at = problem.line === undefined ? undefined : editAt(problem.line);
@@ -257,6 +271,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       layout = wanted;
       started = true;
       wantEnsure = true;
+      pace.hurry();
       run();
     },
     add: (changes) => {
@@ -272,10 +287,12 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       if (queue.lost() > 0) restoreAll = true;
       // After what is decided in the same turn: a chunk of the log is one transaction.
       if (!running) queueMicrotask(run);
+      else if (queue.waiting() >= limit) pace.hurry();
     },
     settled: (restored) => {
       if (down !== undefined) return Promise.resolve({ kind: 'not_yet', why: down });
       const done = waiters.wait(calls, restored);
+      pace.hurry();
       queueMicrotask(run);
       return done;
     },
@@ -285,6 +302,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     resting: () => down === undefined && !queue.restoring() && !restoreAll,
     stop: async () => {
       if (failures === 0) {
+        pace.hurry();
         run();
         await Promise.race([pumping, delay(stopMs, undefined, { ref: false })]);
       }

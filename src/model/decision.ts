@@ -74,5 +74,13 @@ export type Decision =
  * observe bans never appear. `mayExist`: an element may be there already, so that it is a renewal.
  */
 export type KernelChange =
-  | { readonly kind: 'put'; readonly ports: Ports; readonly subject: Prefix; readonly untilMs: number; readonly mayExist: boolean }
+  | {
+      readonly kind: 'put';
+      readonly ports: Ports;
+      readonly subject: Prefix;
+      readonly untilMs: number;
+      readonly mayExist: boolean;
+      /** When what led to it was written, if that is known: the latency is measured from there. */
+      readonly since?: { readonly ms: number; readonly start: 'stamp' | 'received' } | undefined;
+    }
   | { readonly kind: 'remove'; readonly ports: Ports; readonly subject: Prefix };
