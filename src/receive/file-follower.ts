@@ -50,7 +50,7 @@ export class FileFollower {
       decoder: settings.encoding === undefined ? undefined : new TextDecoder(settings.encoding),
       sieve: deps.sieve,
       nowMs: deps.nowMs,
-      paused: () => this.#paused,
+      paused: () => this.#paused || this.#stopped,
       buffer: Buffer.allocUnsafeSlow(chunkBytes),
     };
     const unwatched = (why: string): void => sink.error('io', `cannot watch files (${why}): lines are seen up to a second late`);

@@ -1,6 +1,7 @@
 import type { TextDecoder } from 'node:util';
 import { constants, readlinkSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate as othersServed } from 'node:timers/promises';
 import type { Origin } from '../model/record.ts';
 import type { FileSettings, Sink } from '../model/source.ts';
 import type { Sieve } from '../model/sieve.ts';
@@ -10,7 +11,7 @@ import { type ParseLine, type RegionOf, deliverLine, deliverRegion, maxLineBytes
 /** Read at once: 1 M lines/s are some 600 such reads, and each holds up the other sources for a millisecond or two. */
 export const chunkBytes = 256 * 1024;
 
-/** Where lines are dear, no more of a chunk is handed over at once than takes so long; the rest is read again. Looked at every few lines. */
+/** Where lines are dear, no more of a chunk is handed over at once than takes so long; then others are served. Looked at every few lines. */
 const turnMs = 5;
 const linesBetweenLooks = 16;
 
@@ -153,10 +154,14 @@ export class OpenFile {
     }
     if (position + bytesRead > this.#searched) this.#grewMs = this.#reading.nowMs();
     const chunk = buffer.subarray(0, bytesRead);
-    let whole = true;
+    let left: Buffer | undefined;
     if (endless) await this.#search(chunk);
-    else whole = this.#deliver(chunk);
-    if (!whole || this.#reading.paused() || bytesRead === buffer.length) return more;
+    else left = this.#deliver(chunk);
+    while (left !== undefined && !this.#reading.paused()) {
+      await othersServed();
+      left = this.#deliver(left);
+    }
+    if (left !== undefined || this.#reading.paused() || bytesRead === buffer.length) return more;
     if (endless && this.#searched === this.#offset) return more; // its end was found: there may be lines behind it
     this.#catchingUp = false;
     return end;
@@ -192,8 +197,8 @@ export class OpenFile {
     return { kind: 'replaced', was };
   }
 
-  /** @returns false if it was paused, or held up others for long enough, before the end */
-  #deliver(chunk: Buffer): boolean {
+  /** @returns what is left, if it was paused, or held up others for long enough, before the end */
+  #deliver(chunk: Buffer): Buffer | undefined {
     const end = chunk.lastIndexOf(lineFeed) + 1;
     const region = chunk.subarray(0, end);
     const { paused, sink } = this.#reading;
@@ -206,13 +211,13 @@ export class OpenFile {
       this.#previous = Buffer.from(region.subarray(lastStart, done - 1));
       this.beginAt(this.#offset + done);
     }
-    if (done < end) return false;
+    if (done < end) return chunk.subarray(done);
     const rest = chunk.subarray(end);
     const behind = this.#offset + rest.length;
     // NULs before a line are no text (see textStart in file-lines.ts), and there may be gigabytes of them.
     if (rest.length > maxLineBytes) this.#offset += leadingNuls(rest);
     this.#searched = behind;
-    return true;
+    return undefined;
   }
 
   /** Looks for the end of a line that is too long; once found, what fits of it is handed over, so that no offset lies inside it. */
