@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { isSingle, type Prefix, splitPrefix } from '../model/address.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isSingle, parseAddress, type Prefix, prefixOf, splitPrefix } from '../model/address.ts';
 import type { Ports } from '../model/filter.ts';
-import { portRanges } from './layout.ts';
+import { groupName, portRanges } from './layout.ts';
 import type { NftChild } from './nft-child.ts';
 
 /** @returns the absolute path of ss, undefined if there is none */
@@ -26,18 +27,35 @@ export interface SocketKillerHooks {
   readonly unable: (why: string) => void;
 }
 
-const maxWaiting = 1_000;
+const maxWaiting = 10_000;
 /** Subjects in one ss: each is a condition that the kernel evaluates for each socket. */
 const maxAtOnce = 50;
+/** Of more subjects those that have no session are left out first; how often all sessions are listed for that, ms. */
+const listEveryMs = 100;
+/** Some 2,000 sessions. */
+const maxListBytes = 262_144;
 
 export function createSocketKiller(child: NftChild, hooks: SocketKillerHooks): SocketKiller {
   const waiting = new Map<string, { readonly ports: Ports; readonly subject: Prefix }>();
   let able = true;
   let working: Promise<void> | undefined;
   let left = 0;
+  let listedMs = -Infinity;
+
+  /** In a flood nearly nobody has a session: one ss says so of all, where each fifty would take one. */
+  const leaveOutAbsent = async (): Promise<void> => {
+    await delay(Math.max(0, listedMs + listEveryMs - performance.now()), undefined, { ref: false });
+    const asked = [...waiting];
+    const ran = await child.run({ program: 'ss', args: ['-H', '-n', '-t', 'state', 'connected'], maxOutputBytes: maxListBytes });
+    listedMs = performance.now();
+    if (ran.kind !== 'exit' || ran.code !== 0 || ran.cut) return;
+    const present = connectedSubjects(ran.stdout, new Set(asked.map(([, { subject }]) => splitPrefix(subject).length)));
+    for (const [key, { subject }] of asked) if (!present.has(subject)) waiting.delete(key);
+  };
 
   const work = async (): Promise<void> => {
     while (waiting.size > 0) {
+      if (waiting.size > maxAtOnce) await leaveOutAbsent();
       const group = takeAlike(waiting);
       const [first] = group;
       if (first === undefined) break;
@@ -86,7 +104,7 @@ export function createSocketKiller(child: NftChild, hooks: SocketKillerHooks): S
       if (!able) return;
       for (const { ports, subject } of subjects) {
         if (ports.kind === 'list' && ports.protocol === 'udp') continue;
-        if (waiting.size < maxWaiting) waiting.set(`${JSON.stringify(ports)} ${subject}`, { ports, subject });
+        if (waiting.size < maxWaiting) waiting.set(`${groupName(ports)} ${subject}`, { ports, subject });
         else left++;
       }
       start();
@@ -101,13 +119,24 @@ function takeAlike(waiting: Map<string, { readonly ports: Ports; readonly subjec
   const group: { ports: Ports; subject: Prefix }[] = [];
   let alike: string | undefined;
   for (const [key, value] of waiting) {
-    const ports = JSON.stringify(value.ports);
+    const ports = groupName(value.ports);
     alike ??= ports;
     if (ports !== alike) continue;
     waiting.delete(key);
     if (group.push(value) >= maxAtOnce) break;
   }
   return group;
+}
+
+/** What holds a peer of a listed session, of these prefix lengths. */
+function connectedSubjects(listed: string, lengths: ReadonlySet<number>): ReadonlySet<Prefix> {
+  const found = new Set<Prefix>();
+  for (const line of listed.split('\n')) {
+    const peer = line.trim().split(/\s+/)[4] ?? '';
+    const address = parseAddress(peer.replace(/:\d+$/, '').replaceAll(/[[\]]|%.*/g, ''));
+    if (address !== undefined) for (const length of lengths) found.add(prefixOf(address, length));
+  }
+  return found;
 }
 
 /** A filter of ss(8), as separate words: `( dst A or dst B ) and ( sport = :25 or ( sport >= :1000 and sport <= :2000 ) )`. */
@@ -133,7 +162,7 @@ function anyOf(conditions: readonly (readonly string[])[]): string[] {
 
 /** For a ban on all ports: our own connections to the host go on, and their local ports are not listened on. */
 async function listeningPorts(child: NftChild): Promise<string[]> {
-  const ran = await child.run({ program: 'ss', args: ['-H', '-n', '-l', '-t'], maxOutputBytes: 262_144 });
+  const ran = await child.run({ program: 'ss', args: ['-H', '-n', '-l', '-t'], maxOutputBytes: maxListBytes });
   if (ran.kind !== 'exit') return [];
   const ports = ran.stdout.matchAll(/^LISTEN +\d+ +\d+ +\S*:(\d+) /gm).map(([, port]) => Number(port));
   return portRanges([...ports]).slice(0, maxPortRanges);
