@@ -1,5 +1,5 @@
 import type { Address, Prefix } from '../model/address.ts';
-import { familyOf } from '../model/address.ts';
+import { familyOf, formatSubject } from '../model/address.ts';
 
 /** What the commands of a jail are told of a ban. */
 export interface ActionBan {
@@ -72,7 +72,7 @@ export function tagValue(
   switch (tag) {
     case 'ip':
     case 'fid':
-      return ban?.address ?? '';
+      return ban === undefined ? '' : formatSubject(ban.subject);
     case 'family':
       return family;
     case 'ip-rev':

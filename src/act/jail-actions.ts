@@ -1,4 +1,4 @@
-import type { Address } from '../model/address.ts';
+import type { Address, Prefix } from '../model/address.ts';
 import { type ForeignCommand, fillIn } from '../model/foreign-command.ts';
 import type { ForeignAction } from '../model/foreign-jail.ts';
 import { type ActionBan, type JailInfo, tagValue } from './action-ban.ts';
@@ -15,10 +15,10 @@ export interface JailActions {
    * A failure of somebody whose ban is in force for some seconds: perhaps the ban does not hold. What holds it is checked, every 3 s at most; was it
    * mended, the ban is made again.
    */
-  readonly again: (address: Address) => void;
+  readonly again: (subject: Prefix) => void;
   /** The ban goes on for longer than it was said to. */
   readonly prolong: (ban: ActionBan) => void;
-  readonly unban: (address: Address) => void;
+  readonly unban: (subject: Prefix) => void;
   /**
    * Ends every ban (at once, where the action can), then the actions, the last one first. Bans that still wait are not made.
    *
@@ -59,7 +59,7 @@ const textTag = /<(?:matches|ipmatches|ipjailmatches|F-[A-Z0-9_-]+)>/;
 
 export function createJailActions(jail: string, actions: readonly ForeignAction[], info: JailInfo, context: CommandContext): JailActions {
   const { queue, bans, run, names, now, onTrouble, onDropped } = context;
-  const held = new Map<Address, Held>();
+  const held = new Map<Prefix, Held>();
   const waiting = new Set<ActionBan>();
   let epoch = 0;
   let checkedMs = -Infinity;
@@ -146,22 +146,22 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
     });
   };
 
-  const release = (address: Address): Held | undefined => {
-    const found = held.get(address);
+  const release = (subject: Prefix): Held | undefined => {
+    const found = held.get(subject);
     if (found === undefined) return undefined;
-    held.delete(address);
+    held.delete(subject);
     bans.held--;
     bans.heldText -= found.text;
     return found;
   };
 
   const hold = (ban: ActionBan): void => {
-    const before = release(ban.address);
+    const before = release(ban.subject);
     const length =
       ban.matches.reduce((sum, line) => sum + line.length, 0) + ban.fields.values().reduce((sum, value) => sum + value.length, 0);
     const text = textLater && bans.heldText + length <= maxHeldText ? length : 0;
     const kept = text > 0 || length === 0 ? ban : { ...ban, matches: [], fields: new Map<string, string>() };
-    held.set(ban.address, { ban: kept, epoch: before?.epoch ?? epoch, text });
+    held.set(ban.subject, { ban: kept, epoch: before?.epoch ?? epoch, text });
     bans.held++;
     bans.heldText += text;
   };
@@ -174,7 +174,7 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
 
   const doBan = async (ban: ActionBan): Promise<void> => {
     settle(ban);
-    if (!held.has(ban.address) && bans.held >= context.maxHeld) {
+    if (!held.has(ban.subject) && bans.held >= context.maxHeld) {
       drop(ban, 'held');
       return;
     }
@@ -185,12 +185,12 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
       'actionban',
       async (state) => state.ban(ban),
     );
-    const mine = held.get(ban.address);
+    const mine = held.get(ban.subject);
     if (mine !== undefined) mine.epoch = epoch;
   };
 
-  const doAgain = async (address: Address): Promise<void> => {
-    const mine = held.get(address);
+  const doAgain = async (subject: Prefix): Promise<void> => {
+    const mine = held.get(subject);
     if (mine === undefined) return;
     if (mine.epoch === epoch && now() >= checkedMs + checkEveryMs) {
       checkedMs = now();
@@ -228,7 +228,7 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
         for (const { action } of single)
           onTrouble(jail, action.name, 'actionunban', `not run for ${held.size} bans: there was no time left`);
       }
-      for (const address of held.keys()) release(address);
+      for (const subject of held.keys()) release(subject);
       await each(states.toReversed(), 'actionstop', async (state) => state.stop());
       return true;
     };
@@ -259,14 +259,14 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
       waiting.add(ban);
       later(async () => doBan(ban));
     },
-    again: (address) => {
-      const mine = held.get(address);
+    again: (subject) => {
+      const mine = held.get(subject);
       if (mine === undefined || (mine.epoch === epoch && now() < checkedMs + checkEveryMs)) return;
-      later(async () => doAgain(address));
+      later(async () => doAgain(subject));
     },
     prolong: (ban) => {
       later(async () => {
-        if (!held.has(ban.address)) return;
+        if (!held.has(ban.subject)) return;
         hold(ban);
         await each(
           states.filter(({ action, prolongs }) => prolongs && !(ban.restored && action.notRestored)),
@@ -275,9 +275,9 @@ export function createJailActions(jail: string, actions: readonly ForeignAction[
         );
       });
     },
-    unban: (address) => {
+    unban: (subject) => {
       later(async () => {
-        const mine = release(address);
+        const mine = release(subject);
         if (mine !== undefined) await each(states, 'actionunban', async (state) => state.unban(mine.ban));
       });
     },

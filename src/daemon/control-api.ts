@@ -13,7 +13,7 @@ import type { KernelLink } from './kernel-link.ts';
 import type { Loaded } from '../loaded.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { formatSubject, type Prefix } from '../model/address.ts';
-import type { Decision, Jail } from '../model/decision.ts';
+import type { Ban, Decision, Jail } from '../model/decision.ts';
 import { formatProtection } from '../model/protection.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { prefixesOf } from './protection.ts';
@@ -40,6 +40,8 @@ export interface ControlDeps {
   /** Jails that were stopped, and why. */
   readonly disabled: () => ReadonlyMap<string, string>;
   readonly problems: () => readonly string[];
+  /** Somebody was banned by hand: for what jails of fail2ban run. `already`: the ban was in force. */
+  readonly byHand: (ban: Ban, already: boolean) => void;
   readonly reload: DaemonApi['reload'];
   readonly confirm: DaemonApi['confirm'];
 }
@@ -78,6 +80,7 @@ export function createControlApi(deps: ControlDeps): DaemonApi {
           events.banned(ban, target.kind === 'address' ? target.address : undefined, undefined);
           counts.of(ban.jail).bans++;
         } else if (!ban.observe) events.notice('notice', `[${ban.jail}] ${formatSubject(ban.subject)} already banned`);
+        deps.byHand(ban, already);
         act(also);
         // Not by `announce` alone: a ban that is only prolonged is no decision, and the kernel must know of it.
         pipeline.changed();

@@ -293,6 +293,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     inForce: () => ({ loaded, sinceMs: loadedMs }),
     ready: () => ready === undefined,
     disabled: foreign.disabled,
+    byHand: foreign.byHand,
     problems: () =>
       [
         kernel.trouble(),

@@ -15,6 +15,8 @@ export interface ForeignActs {
   readonly carriedOut: (decision: BanDecision, detection: Detection | undefined) => void;
   readonly cameAgain: (jail: string, subject: Prefix) => void;
   readonly restored: (ban: Ban) => void;
+  /** A ban in force goes on for longer than it was said to. */
+  readonly prolonged: (ban: Ban) => void;
   /** Ends what the commands began: as fail2ban does when it stops. */
   readonly stop: () => Promise<void>;
 }
@@ -118,10 +120,15 @@ export function createForeignActs({ decider, events, counts, nowMs, acts }: Fore
       if (known === undefined || ban.observe) return;
       if (decision.kind === 'ban')
         known.actions.ban(toActionBan(ban, known.jail, { failures: decision.failures, restored: false, detection }));
-      else known.actions.unban(ban.address ?? splitPrefix(ban.subject).address);
+      else known.actions.unban(ban.subject);
     },
-    cameAgain: (jail, subject) => byName.get(jail)?.actions.again(splitPrefix(subject).address),
+    cameAgain: (jail, subject) => byName.get(jail)?.actions.again(subject),
     restored,
+    prolonged: (ban) => {
+      const known = byName.get(ban.jail);
+      if (known !== undefined && !ban.observe)
+        known.actions.prolong(toActionBan(ban, known.jail, { failures: 0, restored: false, detection: undefined }));
+    },
     stop: async () => {
       await Promise.all([...leaving, ...[...byName.values()].map(({ actions }) => actions)].map(async (each) => each.stop(stopMs)));
       await runner.stop(0);

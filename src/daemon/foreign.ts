@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { FilterGuard } from '../guard/filter-guard.ts';
 import { lineGate } from '../match/fail2ban/literal-gate.ts';
-import type { Prefix } from '../model/address.ts';
+import { type Prefix, splitPrefix } from '../model/address.ts';
 import type { Ban } from '../model/decision.ts';
 import type { Detection } from '../model/detection.ts';
 import { type ForeignJail, foreignFilterName } from '../model/foreign-jail.ts';
@@ -32,6 +32,8 @@ export interface Foreign {
   /** A record of such a source. @param done it and all before it are decided on: the position may be stored */
   readonly take: (record: LogRecord, done: () => void) => void;
   readonly carriedOut: (decision: BanDecision, detection: Detection | undefined) => void;
+  /** Somebody banned by hand. `already`: the ban was in force, and may last longer now. */
+  readonly byHand: (ban: Ban, already: boolean) => void;
   readonly cameAgain: (jail: string, subject: Prefix) => void;
   /** A ban from before the start. */
   readonly restored: (ban: Ban) => void;
@@ -131,6 +133,18 @@ export function createForeign(deps: ForeignDeps): Foreign {
     await guard.close();
   };
 
+  const carriedOut = (decision: BanDecision, detection: Detection | undefined): void => {
+    acts.carriedOut(decision, detection);
+    if (running === undefined) return;
+    const { ban } = decision;
+    if (decision.kind !== 'ban' || ban.observe || running.banReaders.length === 0) return;
+    for (const reader of running.banReaders) {
+      const text = reader.jail.readsBans === 'journal' ? banLineOfJournal(ban, process.pid, hostname()) : banLineOfFile(ban, process.pid);
+      const line = { text, atMs: reader.jail.readsBans === 'journal' ? ban.sinceMs : undefined };
+      running.lines.take(recordOfBan(text, ban, nowMs()), [reader], nowMs(), () => undefined, line);
+    }
+  };
+
   return {
     inputs: () => running?.inputs.inputs ?? [],
     owns: (source) => running?.inputs.readersOf(source) !== undefined,
@@ -146,16 +160,11 @@ export function createForeign(deps: ForeignDeps): Foreign {
         done,
       );
     },
-    carriedOut: (decision, detection) => {
-      acts.carriedOut(decision, detection);
-      if (running === undefined) return;
-      const { ban } = decision;
-      if (decision.kind !== 'ban' || ban.observe || running.banReaders.length === 0) return;
-      for (const reader of running.banReaders) {
-        const text = reader.jail.readsBans === 'journal' ? banLineOfJournal(ban, process.pid, hostname()) : banLineOfFile(ban, process.pid);
-        const line = { text, atMs: reader.jail.readsBans === 'journal' ? ban.sinceMs : undefined };
-        running.lines.take(recordOfBan(text, ban, nowMs()), [reader], nowMs(), () => undefined, line);
-      }
+    carriedOut,
+    byHand: (ban, already) => {
+      if (already) return acts.prolonged(ban);
+      const { jail, subject, address = splitPrefix(subject).address } = ban;
+      carriedOut({ kind: 'ban', jail, subject, address, failures: 0, ban }, undefined);
     },
     cameAgain: acts.cameAgain,
     restored: acts.restored,

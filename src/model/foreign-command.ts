@@ -142,7 +142,8 @@ export function fillIn(
 
 /** The last look before a value becomes part of a command. */
 function safeValue(tag: string, value: string): string {
-  if (!/^[A-Za-z0-9:.,_-]*$/.test(value)) throw new ForeignCommandError(`<${tag}> would be ${JSON.stringify(value.slice(0, 80))}`);
+  if (!/^(?:[A-Za-z0-9:.,_-]*|[0-9a-f:.]+\/\d{1,3})$/.test(value))
+    throw new ForeignCommandError(`<${tag}> would be ${JSON.stringify(value.slice(0, 80))}`);
   return value;
 }
 

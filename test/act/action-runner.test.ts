@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type ActionBan, type ActionRunnerSettings, createActionRunner, type JailInfo } from '../../src/act/action-runner.ts';
 import { createShellRunner } from '../../src/act/shell-launcher.ts';
 import { environmentForActions } from '../../src/act/shell-run.ts';
-import { parseAddress, prefixOf } from '../../src/model/address.ts';
+import { parseAddress, parsePrefix, prefixOf } from '../../src/model/address.ts';
 import type { ForeignAction } from '../../src/model/foreign-jail.ts';
 
 const info: JailInfo = {
@@ -161,8 +161,8 @@ describe('the runner of actions', () => {
     jail.ban(banOf('192.0.2.1'));
     jail.ban(banOf('192.0.2.2'));
     const two = banOf('192.0.2.2');
-    jail.unban(two.address);
-    jail.unban(banOf('192.0.2.1').address);
+    jail.unban(two.subject);
+    jail.unban(banOf('192.0.2.1').subject);
     jail.ban(two);
     await runner.idle();
     assert.deepEqual(said(), ['ban 192.0.2.1', 'unban 192.0.2.1', 'ban 192.0.2.2']);
@@ -218,6 +218,7 @@ describe('the runner of actions', () => {
     await runner.idle();
     runner.jail('web', [actionOf({ actionban: `${saying('hangs')}; sleep 1000` })], info).ban(banOf('192.0.2.2'));
     await runner.stop(4_000);
+    await runner.idle();
     assert.deepEqual(said(), ['start', 'ban 192.0.2.1', 'hangs', 'unban 192.0.2.1', 'stop']);
     assert.deepEqual(
       troubles.filter((each) => each.startsWith('mail')),
@@ -253,6 +254,24 @@ describe('the runner of actions', () => {
     await Promise.all([jail.stop(100), stopped]);
     assert.deepEqual(troubles, ['mail own actionstop: not run, nor anything for 1 bans: other commands took all the time']);
     await runner.stop(0);
+    await runner.idle();
+  });
+
+  test('names a network with its length, and tells two that begin alike apart', async () => {
+    const runner = create();
+    const jail = runner.jail('mail', [actionOf(life)], info);
+    const [wide, narrow] = ['192.0.2.0/24', '192.0.2.0/25'].map((text) => {
+      const subject = parsePrefix(text);
+      assert.ok(subject !== undefined);
+      return { ...banOf('192.0.2.0'), subject };
+    });
+    assert.ok(wide !== undefined && narrow !== undefined);
+    jail.ban(wide);
+    jail.ban(narrow);
+    jail.unban(wide.subject);
+    await runner.idle();
+    assert.deepEqual(said(), ['ban 192.0.2.0/24', 'ban 192.0.2.0/25', 'unban 192.0.2.0/24']);
+    assert.deepEqual(troubles, []);
   });
 
   test('does not run what a text of the log would become part of', async () => {

@@ -209,14 +209,14 @@ describe('what the shell gets of an action', { skip: without('fail2ban-client', 
           jail.ban(step.ban);
           break;
         case 'again':
-          jail.again(step.ban.address);
+          jail.again(step.ban.subject);
           break;
         case 'prolong':
           jail.prolong(step.ban);
           break;
         case 'unban':
           inForce.delete(step.ban.address);
-          jail.unban(step.ban.address);
+          jail.unban(step.ban.subject);
       }
       await runner.idle();
       answers.push(take(recorder));

@@ -146,6 +146,44 @@ actionban = printf '%%s\\n' "banned <ip> <failures>" "<matches>" >> DIR/told\nac
     await holds(told, 'stopped');
   });
 
+  test('bans by hand reach the actions of a jail, and a reload keeps what its actions hold', async (t) => {
+    const jail = (action: string, more = ''): string =>
+      `[sshd]\nenabled = true\nlogpath = LOGS/auth.log\nmaxretry = 2\naction = ${action}\n${more}`;
+    const tell = (prefix: string): string =>
+      ['start', 'stop', 'ban', 'unban'].reduce(
+        (text, what) => `${text}action${what} = echo ${prefix}${what} <ip> <restored> >> DIR/told\n`,
+        '[Definition]\n',
+      );
+    const { sluice, write, network, fail2ban, elements } = await start(t, jail('tell'), {
+      'action.d/tell.conf': tell(''),
+      'action.d/other.conf': tell('other '),
+    });
+    const told = join(network.directory, 'told');
+    await sluice.command('ban', '192.0.2.21', '--jail', 'sshd');
+    await holds(told, 'ban 192.0.2.21 0');
+    await sluice.command('ban', '198.51.100.0/24', '--jail', 'sshd');
+    await holds(told, 'ban 198.51.100.0/24 0');
+    assert.doesNotMatch(elements(), /192\.0\.2\.21/);
+    await sluice.command('unban', '198.51.100.0/24');
+    const before = await holds(told, 'unban 198.51.100.0/24');
+
+    const local = join(fail2ban, 'jail.local');
+    const logs = join(network.directory, 'log');
+    writeFileSync(local, jail('tell', 'findtime = 900\n').replaceAll('LOGS', logs));
+    await sluice.command('reload');
+    write('auth.log', failed('192.0.2.22'), failed('192.0.2.22'));
+    const after = await holds(told, 'ban 192.0.2.22 0');
+    assert.equal(after, `${before}ban 192.0.2.22 0\n`);
+
+    writeFileSync(local, jail('other').replaceAll('LOGS', logs));
+    await sluice.command('reload');
+    const other = await holds(told, 'other ban 192.0.2.22 1');
+    const lines = other.slice(after.length).trim().split('\n');
+    assert.deepEqual(lines.slice(0, 2).toSorted(), ['unban 192.0.2.21 0', 'unban 192.0.2.22 0']);
+    assert.deepEqual(lines.slice(2, 4), ['stop 0', 'other start 0']);
+    assert.deepEqual(lines.slice(4).toSorted(), ['other ban 192.0.2.21 1', 'other ban 192.0.2.22 1']);
+  });
+
   test('a broken filter disables its jail alone; a name that is native too is refused', async (t) => {
     const { sluice, write } = await start(
       t,
