@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { Resolver } from 'node:dns/promises';
-import { execa } from 'execa';
 import type { Address } from '../model/address.ts';
 import { isHostName } from './action-ban.ts';
 
@@ -35,6 +34,7 @@ export function createHostNames(servers?: readonly string[]): HostNames {
 }
 
 async function readFull(short: string): Promise<string> {
+  const { execa } = await import('execa');
   const { stdout, failed } = await execa('hostname', ['-f'], {
     reject: false,
     timeout: timeoutMs,

@@ -3,7 +3,7 @@ import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { execa } from 'execa';
+import type { execa } from 'execa';
 import type { RunShell, ShellCommand, ShellResult } from './shell-run.ts';
 
 /**
@@ -47,8 +47,8 @@ const killedBy = 128;
 /** The shell is not kept for longer when nothing is to be run. */
 const idleMs = 60_000;
 
-function startShell(environment: Readonly<Record<string, string>>, dir: string, mark: string) {
-  return execa('/bin/sh', ['-c', loop, 'sluice-act', dir, mark, start, findSetsid()], {
+function startShell(run: typeof execa, environment: Readonly<Record<string, string>>, dir: string, mark: string) {
+  return run('/bin/sh', ['-c', loop, 'sluice-act', dir, mark, start, findSetsid()], {
     cwd: '/',
     env: { ...environment },
     extendEnv: false,
@@ -88,7 +88,9 @@ export function createShellRunner(environment: Readonly<Record<string, string>>)
     if (command.signal.aborted) return { kind: 'timeout', stderr: '' };
     try {
       clearTimeout(idle);
-      const current = (launcher ??= launch(environment));
+      const current = (launcher ??= await launch(environment));
+      // It may have been called off meanwhile.
+      if (command.signal.aborted) return { kind: 'timeout', stderr: '' };
       const result = await runIn(current, ++number, command);
       if (result.kind === 'failed') launcher = undefined;
       idle = setTimeout(() => {
@@ -108,10 +110,12 @@ export function createShellRunner(environment: Readonly<Record<string, string>>)
   };
 }
 
-function launch(environment: Readonly<Record<string, string>>): Launcher {
+async function launch(environment: Readonly<Record<string, string>>): Promise<Launcher> {
+  // Loaded here: its modules take 60 ms of a start, and most have no such commands.
+  const { execa } = await import('execa');
   const dir = mkdtempSync(join(tmpdir(), 'sluice-act-'));
   const mark = randomUUID();
-  const child = startShell(environment, dir, mark);
+  const child = startShell(execa, environment, dir, mark);
   const ended = child.then(() => rmSync(dir, { recursive: true, force: true }));
   const launcher: Launcher = { child, dir, mark, stderr: Buffer.alloc(0), pid: undefined, onLine: nothing, onMark: nothing, ended };
   let rest = '';

@@ -1,4 +1,3 @@
-import { execa } from 'execa';
 import { printable } from '../diagnostic.ts';
 
 /** Tells systemd how far we are: sd_notify(3). Every function does nothing where no service manager asked (no NOTIFY_SOCKET), and none rejects. */
@@ -50,6 +49,8 @@ export function createNotifier({ environment, pid, healthy, onError, program = '
   let last: Promise<void> = Promise.resolve();
   const send = (assignments: () => readonly string[]): Promise<void> => {
     last = last.then(async () => {
+      // Loaded here: its modules take 60 ms, and bans come first.
+      const { execa } = await import('execa');
       const told = await execa(program, assignments(), {
         env: { NOTIFY_SOCKET: socket, LC_ALL: 'C' },
         extendEnv: false,
