@@ -6,7 +6,7 @@ import { expectNobody } from './control/listen.ts';
 import { startControl } from './control/server.ts';
 import { type Daemon, startDaemon } from './daemon/daemon.ts';
 import { type Diagnostic, formatDiagnostic, formatDiagnostics } from './diagnostic.ts';
-import { findNft, probeNft } from './enforce/nft-probe.ts';
+import { findNft, type Permission, probeNft } from './enforce/nft-probe.ts';
 import { allJails, type Loaded } from './loaded.ts';
 import { createLog, type Log } from './daemon/log.ts';
 import { probeMachine } from './daemon/machine.ts';
@@ -26,6 +26,8 @@ export async function run(options: RunOptions): Promise<number> {
   let reload = (): void => {};
   process.on('SIGHUP', () => reload());
   const log = createLog({ nowMs: Date.now, linesPerSecond: logLinesPerSecond });
+  // Asked now, answered while the configuration is read.
+  const permission = options.observe ? undefined : probeNft(findNft());
   let machine: Machine | undefined;
   const probe = async (): Promise<Machine> => (machine ??= await probeMachine());
   const read = () => load(options, probe);
@@ -37,7 +39,7 @@ export async function run(options: RunOptions): Promise<number> {
   }
   const { loaded } = first;
   for (const warning of first.warnings) log('warning', warning);
-  const enforcing = await chooseMode(options, loaded);
+  const enforcing = await chooseMode(permission, loaded);
   if (enforcing.refused) log('warning', enforcing.because);
 
   let daemon: Daemon;
@@ -125,11 +127,12 @@ interface Mode {
   readonly refused: boolean;
 }
 
-async function chooseMode({ observe }: RunOptions, { config, written, path }: Loaded): Promise<Mode> {
-  if (observe) return { nft: undefined, because: 'run --observe', refused: false };
+/** @param permission undefined: not asked, because nobody is to be banned */
+async function chooseMode(permission: Promise<Permission> | undefined, { config, written, path }: Loaded): Promise<Mode> {
+  if (permission === undefined) return { nft: undefined, because: 'run --observe', refused: false };
   const place = written(['enforce', 'mode']);
   const where = place === undefined || path === undefined ? 'built-in default' : `enforce.mode in ${place.file}:${place.line}`;
-  const permitted = await probeNft(findNft());
+  const permitted = await permission;
   if (!permitted.permitted)
     return { nft: undefined, because: `${permitted.why}; ${permitted.mend}`, refused: config.enforce.mode === 'nftables' };
   if (config.enforce.mode === 'observe') return { nft: undefined, because: where, refused: false };

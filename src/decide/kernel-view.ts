@@ -17,7 +17,8 @@ interface Told {
   readonly ports: Ports;
   /** The latest end that was told, per subject; it stays for `graceMs` beyond that. */
   readonly untilMs: Map<Prefix, number>;
-  readonly touched: Set<Prefix>;
+  /** Hardly ever the same one twice; a second look finds nothing to tell. A Set is made anew by each `clear`. */
+  readonly touched: Prefix[];
 }
 
 /**
@@ -43,10 +44,10 @@ export class KernelView {
   touch(key: string, ports: Ports, subject: Prefix): void {
     let list = this.#lists.get(key);
     if (list === undefined) {
-      list = { ports, untilMs: new Map(), touched: new Set() };
+      list = { ports, untilMs: new Map(), touched: [] };
       this.#lists.set(key, list);
     }
-    list.touched.add(subject);
+    if (list.touched.at(-1) !== subject) list.touched.push(subject);
   }
 
   /** What the kernel must be told now. Whatever is handed out counts as told: heal from `all` if it did not arrive. */
@@ -65,7 +66,7 @@ export class KernelView {
           changes.push({ kind: 'remove', ports, subject });
         } else if (told !== undefined) this.#ended.push({ key, subject, forgetMs: nowMs + graceMs });
       }
-      touched.clear();
+      touched.length = 0;
     }
     this.#forgetEnded(nowMs);
     return changes;
