@@ -235,12 +235,12 @@ function load(database: DatabaseSync): StoredState {
   return { bans, past, windows, allow, cursors: database.prepare('SELECT * FROM cursors').all().map(cursor) };
 }
 
-/** As arrays and one by one: a million objects with a name for each value take twice the time, and their memory at once. */
-function rowsOf(database: DatabaseSync, columns: string, table: string): Iterable<readonly SQLOutputValue[]> {
+/** As arrays: objects with a name for each value take half as long again. */
+function rowsOf(database: DatabaseSync, columns: string, table: string): readonly (readonly SQLOutputValue[])[] {
   const statement = database.prepare(`SELECT ${columns} FROM ${table}`);
   statement.setReturnArrays(true);
-  // Arrays, as was just asked for; the declaration of iterate() knows objects alone.
-  return statement.iterate() as Iterable<unknown> as Iterable<readonly SQLOutputValue[]>;
+  // Arrays, as was just asked for; the declaration of all() knows objects alone.
+  return statement.all() as readonly unknown[] as readonly (readonly SQLOutputValue[])[];
 }
 
 /** A row whose address does not parse was not written by us: leave it out instead of banning what it might mean. */
