@@ -5,6 +5,8 @@ export interface RegexHit {
   readonly end: number;
   /** Text of the named groups that took part, also where it is empty. */
   readonly groups: ReadonlyMap<string, string>;
+  /** Of one of them; for who needs no other. */
+  readonly group: (name: string) => string | undefined;
 }
 
 /** A literal of which a match cannot do without. `fold`: in any letter case. */

@@ -68,7 +68,7 @@ export class LineCounts {
     const bare = date === undefined ? whole : whole.slice(0, date.start) + whole.slice(date.end);
     let searched = joinedText([{ text: bare, whole }]);
     const outer = prefRegex?.search(searched);
-    const content = outer?.groups.get('content') ?? '';
+    const content = outer?.group('content') ?? '';
     if (content !== '') searched = `${content}\n`;
     const fitting: number[] = [];
     if (verdict?.kind === 'failure' || verdict?.kind === 'waiting') {

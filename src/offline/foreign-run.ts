@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { createLineMatcher, type LineMatcher, type LineVerdict } from '../match/fail2ban/line-matcher.ts';
+import { createLineMatcher, type LineFailure, type LineMatcher, type LineVerdict } from '../match/fail2ban/line-matcher.ts';
 import type { ForeignFilter } from '../model/foreign-filter.ts';
 import type { Sieve } from '../model/sieve.ts';
 import { wallClockToUtc } from '../parse/zone.ts';
@@ -11,8 +11,8 @@ import { StoppableLoop } from './stoppable-loop.ts';
 const defaultDeadlineMs = 1_000;
 /** At this many lines that took longer, the filter is given up. */
 const mostStops = 3;
-/** So many lines are judged together. */
-const batchLines = 4_096;
+/** So many lines are judged together: to watch over a batch costs a tenth of a millisecond. */
+const batchLines = 1_024;
 
 export interface ForeignRunOptions {
   readonly nowMs: number;
@@ -24,18 +24,23 @@ export interface ForeignRunOptions {
   readonly sieve: Sieve | undefined;
   /** @param verdict undefined: the filter took too long over the line, or had been given up */
   readonly line: (number: number, text: string, verdict: LineVerdict | undefined) => void;
+  /** For failures, in place of `line`: what is to be kept of them until their batch is over. It may be broken off anywhere, and be called again. */
+  readonly failure?: { readonly render: (number: number, failure: LineFailure) => string; readonly take: (rendered: string) => void };
   /** So many lines were left out. */
   readonly passed: (lines: number) => void;
 }
 
-interface Waiting {
-  readonly text: string;
-  readonly number: number;
+/** A line, and what became of it; used again for one of the next batch. */
+interface Place {
+  text: string;
+  number: number;
   /** When it was written, where it carries no date itself. */
-  readonly timeMs: number | undefined;
+  timeMs: number | undefined;
   /** What was left out before it: from where to where in the region. */
-  readonly from: number;
-  readonly to: number;
+  from: number;
+  to: number;
+  /** Text: a failure that was rendered. */
+  outcome: LineVerdict | string | undefined;
 }
 
 /** One log's way through a filter in fail2ban's dialect. */
@@ -44,7 +49,12 @@ export class ForeignRun {
   readonly #matcher: LineMatcher;
   readonly #skipped: SkippedDates;
   readonly #loop: StoppableLoop;
-  #waiting: Waiting[] = [];
+  /**
+   * The first `#count` of them wait. New arrays for each batch would be made in V8's old space, as many of them live long, and keep all that they hold
+   * from being collected until that is swept: a fifth of all memory used was copied around for it.
+   */
+  readonly #places: Place[] = [];
+  #count = 0;
   #next = 1;
   /** Numbers of the lines that took too long. */
   readonly stopped: number[] = [];
@@ -74,9 +84,9 @@ export class ForeignRun {
     let from = 0;
     const take = (text: string, number: number, start: number, end: number): void => {
       taken += 1;
-      this.#waiting.push({ text, number, timeMs, from, to: start });
+      this.#wait(text, number, timeMs, from, start);
       from = Math.min(end, bytes.length);
-      if (this.#waiting.length >= batchLines) this.#judge(bytes, ascii);
+      if (this.#count >= batchLines) this.#judge(bytes, ascii);
     };
     this.#next = sieve === undefined ? splitRegion(bytes, first, take, ascii) : siftRegion(bytes, first, sieve, take, ascii);
     this.#judge(bytes, ascii, from);
@@ -85,9 +95,9 @@ export class ForeignRun {
 
   /** An entry of the journal. */
   entry(text: string, timeMs: number): void {
-    this.#waiting.push({ text, number: this.#next, timeMs, from: 0, to: 0 });
+    this.#wait(text, this.#next, timeMs, 0, 0);
     this.#next += 1;
-    if (this.#waiting.length >= batchLines) this.end();
+    if (this.#count >= batchLines) this.end();
   }
 
   /** Judges what waits. */
@@ -95,35 +105,57 @@ export class ForeignRun {
     this.#judge(noBytes, undefined);
   }
 
+  #wait(text: string, number: number, timeMs: number | undefined, from: number, to: number): void {
+    const place = this.#places[this.#count];
+    if (place === undefined) this.#places.push({ text, number, timeMs, from, to, outcome: undefined });
+    else {
+      place.text = text;
+      place.number = number;
+      place.timeMs = timeMs;
+      place.from = from;
+      place.to = to;
+      place.outcome = undefined;
+    }
+    this.#count += 1;
+  }
+
   /** @param rest where in the region begins what was left out behind the last line */
   #judge(bytes: Buffer, ascii: boolean | undefined, rest = bytes.length): void {
-    const lines = this.#waiting;
-    this.#waiting = [];
-    const { nowMs, line } = this.#options;
-    const verdicts: (LineVerdict | undefined)[] = [];
+    const places = this.#places;
+    const count = this.#count;
+    this.#count = 0;
+    const { nowMs, line, failure } = this.#options;
     const step = (index: number): void => {
-      const waiting = lines[index];
-      if (waiting === undefined) {
+      const place = index < count ? places[index] : undefined;
+      if (place === undefined) {
         // The bytes will be gone when a line asks for their dates.
         this.#skipped.skip(bytes, rest, bytes.length);
         this.#skipped.last();
         return;
       }
-      const { text, timeMs, from, to } = waiting;
+      const { text, number, timeMs, from, to } = place;
       if (timeMs === undefined && to > from) this.#skipped.skip(bytes, from, to);
-      verdicts[index] = timeMs === undefined ? this.#matcher.feed(text, nowMs, ascii) : this.#matcher.feedDated(text, timeMs);
+      const verdict = timeMs === undefined ? this.#matcher.feed(text, nowMs, ascii) : this.#matcher.feedDated(text, timeMs);
+      place.outcome = failure !== undefined && verdict.kind === 'failure' ? failure.render(number, verdict) : verdict;
       this.#skipped.forget();
     };
-    const steps = lines.length + (rest < bytes.length && !this.#options.noDate ? 1 : 0);
+    const steps = count + (rest < bytes.length && !this.#options.noDate ? 1 : 0);
     for (let from = 0; from < steps && !this.givenUp; ) {
       const at = this.#loop.run(from, steps, step);
       if (at < steps) {
-        this.stopped.push(lines[at]?.number ?? this.#next - 1);
+        this.stopped.push((at < count ? places[at]?.number : undefined) ?? this.#next - 1);
         this.#matcher.forgetLast();
       }
       from = at + 1;
     }
-    for (const [index, { number, text }] of lines.entries()) line(number, text, verdicts[index]);
+    for (let index = 0; index < count; index += 1) {
+      const place = places[index];
+      if (place === undefined) continue;
+      const { number, text, outcome } = place;
+      place.outcome = undefined;
+      if (typeof outcome === 'string') failure?.take(outcome);
+      else line(number, text, outcome);
+    }
   }
 }
 

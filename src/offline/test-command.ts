@@ -11,7 +11,8 @@ import { bareMessage, parseLine, recordOf } from './recognise.ts';
 import { needlesFor, needlesOf } from '../sieve/needles.ts';
 import { createSieve } from '../sieve/sieve.ts';
 import type { Found } from './wanted-filter.ts';
-import { jsonReport, type Report, type Result, textReport } from './test-report.ts';
+import { jsonReport } from './json-report.ts';
+import { type Report, type Result, textReport } from './test-report.ts';
 
 /** `sluice test`: which lines of a log a filter or a pattern matches. Exit 5 if none. */
 export async function testCommand({ logs, wanted, nowMs, missed, json }: TestOptions): Promise<number> {

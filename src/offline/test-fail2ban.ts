@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { Foreign } from '../cli/options.ts';
 import { formatDiagnostics } from '../diagnostic.ts';
 import { journalLine } from '../match/fail2ban/journal-line.ts';
-import type { LineVerdict } from '../match/fail2ban/line-matcher.ts';
+import type { LineFailure, LineVerdict } from '../match/fail2ban/line-matcher.ts';
 import type { ForeignFilter } from '../model/foreign-filter.ts';
 import { type LogPlace, readRegions } from '../receive/read-log.ts';
 import type { FilterTexts } from '../model/foreign-filter.ts';
@@ -113,10 +113,14 @@ export async function testForeign(
 ): Promise<string | undefined> {
   const needles = report.needsMissed ? undefined : foreignNeedles(filter);
   const sieve = needles === undefined ? undefined : createSieve(needles, chunkBytes);
+  const { match } = report;
   const run = new ForeignRun(filter, {
     nowMs,
     noDate,
     sieve,
+    ...(match === undefined
+      ? {}
+      : { failure: { render: (number, failure) => match.render(number, resultOf(name, failure)), take: match.take } }),
     line: (number, text, verdict) =>
       report.line(number, text, resultsOf(name, verdict), verdict?.kind === 'ignored' || verdict?.kind === 'waiting', verdict),
     passed: (lines) => report.passed(lines),
@@ -147,11 +151,15 @@ export async function testForeign(
 }
 
 function resultsOf(filter: string, verdict: LineVerdict | undefined): readonly Result[] {
-  if (verdict?.kind !== 'failure') return noResults;
-  const { id, address, failRegex, timeMs, fields, users, attempts } = verdict;
-  return [
-    { filter, pattern: `failregex-${failRegex + 1}`, id, address, timeMs, captures: fields, joined: { users, attempts }, follows: false },
-  ];
+  return verdict?.kind === 'failure' ? [resultOf(filter, verdict)] : noResults;
 }
+
+function resultOf(filter: string, { id, address, failRegex, timeMs, fields, users, attempts }: LineFailure): Result {
+  const pattern = patternNames[failRegex] ?? `failregex-${failRegex + 1}`;
+  return { filter, pattern, id, address, timeMs, captures: fields, joined: { users, attempts }, follows: false };
+}
+
+/** A name that is made anew for each match would be looked up anew as well. */
+const patternNames = Array.from({ length: 100 }, (_, index) => `failregex-${index + 1}`);
 
 const noResults: readonly Result[] = [];

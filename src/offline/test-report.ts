@@ -1,6 +1,5 @@
 import { printable } from '../diagnostic.ts';
 import type { LineVerdict } from '../match/fail2ban/line-matcher.ts';
-import { Output } from './output.ts';
 
 /** What a filter found in a line. */
 export interface Result {
@@ -25,6 +24,8 @@ export interface Report {
    * @param verdict of a filter in fail2ban's dialect; undefined also for a line over which it took too long
    */
   readonly line: (number: number, text: string, results: readonly Result[], ignored: boolean, verdict?: LineVerdict) => void;
+  /** A match in two steps, of which the first changes nothing: it may be broken off. Absent: the report needs more than the match. */
+  readonly match?: { readonly render: (number: number, result: Result) => string; readonly take: (rendered: string) => void };
   /** Between lines: writes what there is to write. @returns if it has to be waited for */
   readonly flush: () => Promise<void> | undefined;
   /** Lines that cannot match. */
@@ -33,58 +34,6 @@ export interface Report {
   readonly needsMissed: boolean;
   /** @returns how many lines matched */
   readonly end: () => number;
-}
-
-/** One object for each match, in the order of the lines; last the summary. */
-export function jsonReport(): Report {
-  const totals = newTotals();
-  let log = '';
-  const output = new Output();
-  let lastMs = NaN;
-  let lastTime = 'null';
-  const timeOf = (ms: number): string => {
-    // Lines of a busy second share it.
-    if (ms !== lastMs) [lastMs, lastTime] = [ms, `"${new Date(ms).toISOString()}"`];
-    return lastTime;
-  };
-  return {
-    needsMissed: false,
-    log: (name, several) => {
-      log = several ? `"log":${JSON.stringify(name)},` : '';
-    },
-    line: (number, _text, results, ignored) => {
-      count(totals, results.length > 0, ignored);
-      for (const { filter, pattern, id, address, timeMs, captures, joined, follows } of results) {
-        let held = '';
-        for (const [name, value] of captures) held += `,"${name}":${quoted(value)}`;
-        if (joined !== undefined) {
-          if (joined.users.length > 0) held += `,"users":${JSON.stringify(joined.users)}`;
-          held += `,"attempts":${joined.attempts}`;
-        }
-        // Names of filters, patterns and captures, and addresses have nothing that JSON escapes.
-        const who =
-          id === address ? `"id":"${id}","address":"${id}"` : `"id":${JSON.stringify(id)},"address":${JSON.stringify(address ?? null)}`;
-        output.add(
-          `{${log}"line":${number},"filter":${quoted(filter)},"pattern":"${pattern}",${who},"time":${timeMs === undefined ? 'null' : timeOf(timeMs)},"captures":{${held.slice(1)}}${follows ? ',"follows":true' : ''}}\n`,
-        );
-      }
-    },
-    flush: () => output.flush(),
-    passed: (lines) => {
-      totals.lines += lines;
-      totals.missed += lines;
-    },
-    end: () => {
-      output.add(`${JSON.stringify({ summary: totals })}\n`);
-      output.end();
-      return totals.matched;
-    },
-  };
-}
-
-/** What JSON.stringify gives; most texts need no escape, and a look at them is quicker. */
-function quoted(value: string): string {
-  return /^[ !#-[\]-~]*$/.test(value) ? `"${value}"` : JSON.stringify(value);
 }
 
 /** How many lines of each kind people see without asking for all. */
@@ -142,19 +91,20 @@ export function textReport(patterns: readonly { readonly name: string; readonly 
   };
 }
 
-interface Totals {
+/** How many lines of each kind. */
+export interface Totals {
   lines: number;
   matched: number;
   missed: number;
   ignored: number;
 }
 
-function newTotals(): Totals {
+export function newTotals(): Totals {
   return { lines: 0, matched: 0, missed: 0, ignored: 0 };
 }
 
 /** Ignored: an exception took the line, or it names nobody. */
-function count(totals: Totals, matched: boolean, ignored: boolean): void {
+export function count(totals: Totals, matched: boolean, ignored: boolean): void {
   totals.lines++;
   if (matched) totals.matched++;
   else if (ignored) totals.ignored++;

@@ -39,7 +39,7 @@ function sieveOf(filter: ForeignFilter): Sieve | undefined {
 }
 
 /** Verdicts by line number, and how many lines were left out or were nothing. */
-function judged(filter: ForeignFilter, regions: readonly Buffer[], sifted: boolean, noDate = false) {
+function judged(filter: ForeignFilter, regions: readonly Buffer[], sifted: boolean, { noDate = false, deadlineMs = 10_000 } = {}) {
   const sieve = sifted ? sieveOf(filter) : undefined;
   const found: (readonly [number, LineVerdict | undefined])[] = [];
   let nothing = 0;
@@ -47,7 +47,7 @@ function judged(filter: ForeignFilter, regions: readonly Buffer[], sifted: boole
   const run = new ForeignRun(filter, {
     nowMs,
     noDate,
-    deadlineMs: 100,
+    deadlineMs,
     sieve,
     line: (number, _text, verdict) => {
       if (verdict?.kind === 'nothing') nothing += 1;
@@ -191,11 +191,29 @@ describe("a log's way through a filter of fail2ban", () => {
     const filter = filterOf({ failregex: ['^x(?:a+)+b <HOST>', 'warning: <HOST>'] });
     const slow = `x${'a'.repeat(60)}! 192.0.2.1`;
     const text = ['warning: 192.0.2.1', slow, 'warning: 192.0.2.2', slow, slow, 'warning: 192.0.2.3'].join('\n');
-    const { found, stopped } = judged(filter, [Buffer.from(text)], false, true).result;
+    const { found, stopped } = judged(filter, [Buffer.from(text)], false, { noDate: true, deadlineMs: 100 }).result;
     assert.deepEqual(stopped, [2, 4, 5]);
     assert.deepEqual(
       found.flatMap(([number, verdict]) => (verdict?.kind === 'failure' ? [number] : [])),
       [1, 3],
     );
+  });
+
+  test('failures that are rendered come in their place among the other lines', () => {
+    const filter = filterOf({ failregex: ['^(?:x(?:a+)+b|warning:) <HOST>'] });
+    const slow = `x${'a'.repeat(60)}! 192.0.2.1`;
+    const text = ['warning: 192.0.2.1', 'nothing', slow, 'warning: 192.0.2.2'].join('\n');
+    const said: string[] = [];
+    const run = new ForeignRun(filter, {
+      nowMs,
+      noDate: true,
+      deadlineMs: 100,
+      sieve: undefined,
+      line: (number, _text, verdict) => said.push(`${number} ${verdict?.kind ?? 'stopped'}`),
+      failure: { render: (number, { id }) => `${number} ${id}`, take: (rendered) => said.push(rendered) },
+      passed: () => undefined,
+    });
+    run.region(Buffer.from(text));
+    assert.deepEqual(said, ['1 192.0.2.1', '2 nothing', '3 stopped', '4 192.0.2.2']);
   });
 });

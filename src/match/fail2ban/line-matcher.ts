@@ -96,6 +96,8 @@ class LineRunner {
   private readonly lineLength: number;
   private readonly mayMatch: (text: string) => boolean;
   private readonly ignoreFirst: boolean;
+  /** The prefregex names nothing beside what the failregexes look at; most do not. */
+  private readonly onlyContent: boolean;
   private readonly dateBefore: () => number | undefined;
   private window: readonly WindowLine[] = [];
   /** Whether the lines looked at are all ASCII; undefined: each search looks itself. */
@@ -109,6 +111,7 @@ class LineRunner {
     this.lineLength = options.lineLength ?? lineLength;
     this.connections = new Connections(options.connections ?? defaultConnectionLimits);
     this.dateBefore = options.dateBefore ?? (() => undefined);
+    this.onlyContent = [...(filter.prefRegex?.groupNames ?? [])].every((name) => name === 'content');
     // With few ignoreregexes it is cheaper to ask them first; they then see the whole text and not what the prefregex leaves of it.
     this.ignoreFirst = filter.ignoreRegexes.length > 0 && filter.ignoreRegexes.length < filter.failRegexes.length - 2;
     // An ignoreregex that is asked first must not be asked of a line that no failregex can match: that line was not ignored.
@@ -177,14 +180,14 @@ class LineRunner {
     if (prefRegex !== undefined) {
       outer = prefRegex.search(scope.text, this.ascii);
       if (outer === undefined) return nothing;
-      const content = outer.groups.get('content') ?? '';
+      const content = outer.group('content') ?? '';
       if (content !== '') {
         scope = { text: `${content}\n`, lines };
         this.window = [{ text: content, whole: content }];
       }
     }
-    for (const [index, regex] of failRegexes.entries()) {
-      const hit = regex.search(scope.text, this.ascii);
+    for (let index = 0; index < failRegexes.length; index += 1) {
+      const hit = failRegexes[index]?.search(scope.text, this.ascii);
       if (hit !== undefined) return this.decide(index, hit, { scope, outer, timeMs, nowMs });
     }
     return nothing;
@@ -205,7 +208,7 @@ class LineRunner {
     const ignored = this.ignoring(this.filter.maxLines > 1 ? joinedText(matched) : scope.text);
     if (ignored !== undefined) return { kind: 'ignored', ignoreRegex: ignored };
 
-    const groups = mergedGroups(outer, hit);
+    const groups = outer === undefined || this.onlyContent ? hit.groups : mergedGroups(outer, hit);
     const wholes = matched.map(({ whole }) => whole);
     const connection = groups.get('mlfid');
     if (connection === undefined) {
@@ -241,9 +244,7 @@ class LineRunner {
 }
 
 /** What the failregex says counts for more than what the prefregex says. */
-function mergedGroups(outer: RegexHit | undefined, inner: RegexHit): ReadonlyMap<string, string> {
-  // Most have but the content.
-  if (outer === undefined || (outer.groups.size === 1 && outer.groups.has('content'))) return inner.groups;
+function mergedGroups(outer: RegexHit, inner: RegexHit): ReadonlyMap<string, string> {
   const groups = new Map(outer.groups);
   groups.delete('content');
   for (const [name, value] of inner.groups) groups.set(name, value);

@@ -1,4 +1,4 @@
-import type { ForeignRegex } from '../../model/foreign-filter.ts';
+import type { ForeignRegex, RegexHit } from '../../model/foreign-filter.ts';
 import { emitRegex } from './regex-emit.ts';
 import type { Variant } from './regex-emit.ts';
 import { isLinear } from './regex-linear.ts';
@@ -60,21 +60,57 @@ function searcher(tree: RegexTree): ForeignRegex['search'] {
     const variant = ascii ? 'ascii' : 'unicode';
     const { expression, slots } = (variants[variant] ??= compileVariant(tree, variant, kept));
     const found = expression.exec(text);
-    if (found === null) return undefined;
-    const groups = new Map<string, string>();
-    for (const { name, index } of slots) {
-      const value = found[index];
-      if (value !== undefined) groups.set(name, value);
-    }
-    for (const merge of merges) merge(groups);
-    return { start: found.index, end: found.index + found[0].length, groups };
+    return found === null ? undefined : new Hit(found, slots, merges);
   };
+}
+
+/** A named group, and where the engine has it. */
+interface Slot {
+  readonly name: string;
+  readonly index: number;
 }
 
 interface CompiledVariant {
   readonly expression: RegExp;
-  /** The named groups, and where the engine has them. */
-  readonly slots: readonly { readonly name: string; readonly index: number }[];
+  readonly slots: readonly Slot[];
+}
+
+/** The map of the groups is made when somebody asks: a prefregex has one group that matters, an ignoreregex none. */
+class Hit implements RegexHit {
+  readonly start: number;
+  readonly end: number;
+  private readonly found: RegExpExecArray;
+  private readonly slots: readonly Slot[];
+  private readonly merges: readonly Merge[];
+  private made: ReadonlyMap<string, string> | undefined = undefined;
+
+  constructor(found: RegExpExecArray, slots: readonly Slot[], merges: readonly Merge[]) {
+    this.start = found.index;
+    this.end = found.index + found[0].length;
+    this.found = found;
+    this.slots = slots;
+    this.merges = merges;
+  }
+
+  get groups(): ReadonlyMap<string, string> {
+    return (this.made ??= this.make());
+  }
+
+  group(name: string): string | undefined {
+    if (this.merges.length > 0) return this.groups.get(name);
+    for (const slot of this.slots) if (slot.name === name) return this.found[slot.index];
+    return undefined;
+  }
+
+  private make(): ReadonlyMap<string, string> {
+    const groups = new Map<string, string>();
+    for (const { name, index } of this.slots) {
+      const value = this.found[index];
+      if (value !== undefined) groups.set(name, value);
+    }
+    for (const merge of this.merges) merge(groups);
+    return groups;
+  }
 }
 
 function compileVariant(tree: RegexTree, variant: Variant, kept: ReadonlySet<number>): CompiledVariant {
