@@ -48,14 +48,24 @@ jails: { burst: { filters: [postfix/relay-denied], maxretry: 1 } }
     const begun = performance.now();
     renameSync(`${log}.new`, log);
     // What it says is in the kernel; asking nft for 100,000 elements again and again would be most of the figure. It is asked once, afterwards.
+    // The metrics take some ms each time, so they are asked for only when all is decided.
+    await until(`${count} bans decided on`, 120_000, async () => banned(await sluice.ask.get<Status>('/v1/status')) >= count, 25);
     const done = await until(`${count} bans in the kernel`, 120_000, async () => reached(await sluice.ask.text('/v1/metrics')) >= count);
-    const there = offendersInKernel(network);
+    const there = offendersInKernel(network, count);
     if (there !== count) throw new Error(`${count} were said to be in the kernel, and ${there} are`);
     await sluice.stop();
     return done - begun;
   } finally {
     network.remove();
   }
+}
+
+interface Status {
+  readonly jails: readonly { readonly bansNow: number }[];
+}
+
+function banned({ jails }: Status): number {
+  return jails.reduce((sum, { bansNow }) => sum + bansNow, 0);
 }
 
 function reached(metrics: string): number {

@@ -13,6 +13,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export interface MeasuredDaemon {
   readonly pid: number;
   readonly ask: ControlClient;
+  /** When it first said something with these words, by performance.now(); undefined: not yet. Its first 100 lines are kept. */
+  readonly saidAt: (words: string) => number | undefined;
   readonly stop: () => Promise<void>;
 }
 
@@ -48,18 +50,20 @@ async function begin(
   const ended = once(daemon, 'exit');
   if (daemon.pid === undefined) throw new Error('the daemon was not started');
   const lines = createInterface({ input: daemon.stderr });
-  const said: string[] = [];
+  const said: { readonly line: string; readonly atMs: number }[] = [];
+  const text = (): string => said.map(({ line }) => line).join('\n');
   await new Promise<void>((resolve, reject) => {
     lines.on('line', (line) => {
-      if (said.length < 100) said.push(line);
+      if (said.length < 100) said.push({ line, atMs: performance.now() });
       if (line.includes('  then: sluice status')) resolve();
     });
-    setTimeout(() => reject(new Error(`the daemon is not ready after 120 s:\n${said.join('\n')}`)), 120_000).unref();
-    lines.once('close', () => reject(new Error(`the daemon ended:\n${said.join('\n')}`)));
+    setTimeout(() => reject(new Error(`the daemon is not ready after 120 s:\n${text()}`)), 120_000).unref();
+    lines.once('close', () => reject(new Error(`the daemon ended:\n${text()}`)));
   });
   return {
     pid: daemon.pid,
     ask: createClient([socket]),
+    saidAt: (words) => said.find(({ line }) => line.includes(words))?.atMs,
     stop: async () => {
       daemon.kill();
       await ended;
