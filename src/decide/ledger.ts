@@ -105,13 +105,18 @@ export class Ledger {
     return 'counted';
   }
 
-  /** Puts a ban into force, in place of one of the same jail and subject; makes room if there is none. */
+  /**
+   * Puts a ban into force, in place of one of the same jail and subject; makes room if there is none.
+   *
+   * @param known the store has it already, and nobody is told that it touches the kernel: whoever restores says what the kernel has
+   */
   enter(lane: number, ban: Ban, failures: number | undefined, nowMs: number, out: Decision[], known = false): void {
     const key = this.keyOf(lane, ban.subject);
     const old = this.book.get(key);
     const inTheWay = old === undefined ? this.book.inTheWay(ban.observe) : undefined;
     if (inTheWay !== undefined) this.end(inTheWay, nowMs, 'evicted', out);
-    this.book.put(this.keyOf(lane, ban.subject), { lane, ban, failures }, known);
+    this.book.put(inTheWay === undefined ? key : this.keyOf(lane, ban.subject), { lane, ban, failures }, known);
+    if (known) return;
     if (!ban.observe || old?.ban.observe === false) this.#kernelTouched(lane, ban.subject);
   }
 
