@@ -63,15 +63,15 @@ interface Running {
   readonly failures: ForeignFailures;
 }
 
-/** How long a change of the jails, or the end, waits for lines that a command is asked about; ms. */
-const patienceMs = 5_000;
+/** How long lines that a command is asked about are waited for, ms: before the jails change, behind that change, and at the end. */
+const patienceMs = { before: 5_000, behind: 60_000, end: 2_000 } as const;
 
 export function createForeign(deps: ForeignDeps): Foreign {
   const { events, nowMs } = deps;
   const stopped = new Map<string, string>();
   let running: Running | undefined;
   /** Those from before, whose last lines are not decided on yet. */
-  const leaving = new Set<Promise<void>>();
+  const leaving = new Set<Running>();
   let changing = false;
   const order = new LineOrder(deps.held);
   const acts = createForeignActs(deps);
@@ -125,9 +125,9 @@ export function createForeign(deps: ForeignDeps): Foreign {
   };
 
   /** What waits for a command longer than that does not count, as its jail might spare whom it is about. */
-  const end = async ({ guard, failures }: Running): Promise<void> => {
+  const end = async ({ guard, failures }: Running, ms: number): Promise<void> => {
     const settled = order.settled();
-    await within(patienceMs, settled);
+    await within(ms, settled);
     failures.stop();
     await settled;
     await guard.close();
@@ -173,7 +173,7 @@ export function createForeign(deps: ForeignDeps): Foreign {
     pause: async () => {
       changing = true;
       deps.held();
-      await within(patienceMs, order.settled());
+      await within(patienceMs.before, order.settled());
     },
     use: (jails) => {
       changing = false;
@@ -184,15 +184,15 @@ export function createForeign(deps: ForeignDeps): Foreign {
         acts.use(jails);
       }
       if (before !== undefined) {
-        const ended = end(before).finally(() => leaving.delete(ended));
-        leaving.add(ended);
+        leaving.add(before);
+        void end(before, patienceMs.behind).finally(() => leaving.delete(before));
       }
       deps.held();
     },
     settled: order.settled.bind(order),
     stop: async () => {
       const last = running;
-      await Promise.all([...leaving, ...(last === undefined ? [] : [end(last)])]);
+      await Promise.all([...leaving, ...(last === undefined ? [] : [last])].map(async (each) => end(each, patienceMs.end)));
       running = undefined;
       await acts.stop();
     },
