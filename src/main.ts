@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts';
 import { machineNotes, type Machine } from './config/built-in.ts';
 import { expectNobody } from './control/listen.ts';
 import { startControl } from './control/server.ts';
+import { giveBackWhenIdle } from './daemon/idle-memory.ts';
 import { type Daemon, startDaemon } from './daemon/daemon.ts';
 import { type Diagnostic, formatDiagnostic, formatDiagnostics } from './diagnostic.ts';
 import { findNft, type Permission, probeNft } from './enforce/nft-probe.ts';
@@ -38,7 +39,7 @@ export async function run(options: RunOptions): Promise<number> {
     return exit.unusable;
   }
   const { loaded } = first;
-  for (const warning of first.warnings) log('warning', warning);
+  for (const warning of first.warnings) for (const line of warning.split('\n')) log('warning', line);
   const enforcing = await chooseMode(permission, loaded);
   if (enforcing.refused) log('warning', enforcing.because);
 
@@ -55,7 +56,8 @@ export async function run(options: RunOptions): Promise<number> {
     await daemon.stop();
     return exit.failed;
   }
-  for (const line of greeting(loaded, daemon, enforcing, services.metricsPort, machine)) log('notice', line);
+  for (const line of greeting(loaded, daemon, enforcing, services.metricsPort, options.fail2ban === undefined ? machine : undefined))
+    log('notice', line);
 
   const notifier = createNotifier({
     environment: { ...process.env },
@@ -71,13 +73,15 @@ export async function run(options: RunOptions): Promise<number> {
       .then(() => daemon.api.reload({}))
       .then((reply) => {
         if (reply.outcome === 'refused') for (const line of reply.mistakes.flatMap((mistake) => mistake.split('\n'))) log('error', line);
-        else for (const warning of reply.warnings) log('warning', warning);
+        else for (const warning of reply.warnings) for (const line of warning.split('\n')) log('warning', line);
         return notifier.ready('running');
       })
       .catch((error: unknown) => log('error', `cannot reload: ${text(error)}`));
   };
   await notifier.ready('running');
+  const memory = giveBackWhenIdle();
   const name = await signal;
+  memory.stop();
   // Under a service manager this is the ordinary end; at a terminal it is Ctrl-C.
   await notifier.stopping('stopping');
   log(

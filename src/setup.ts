@@ -1,4 +1,5 @@
 import { findConfig, type LoadedConfig, loadBuiltIn, loadConfig } from './config/load.ts';
+import type { Config } from './config/config.ts';
 import type { Machine } from './config/built-in.ts';
 import { type Diagnostic, formatDiagnostic, formatDiagnostics } from './diagnostic.ts';
 import { nameOf, ruleDirectories } from './find-filter.ts';
@@ -30,7 +31,7 @@ const noForeignJails: ForeignJails = { jails: [], disabled: [], diagnostics: [],
  * @param given what `-c` says
  * @param machine for the built-in defaults, where there is no configuration file
  * @param fail2ban what `--fail2ban` says: in place of the directory that the configuration names. Without a configuration file the jails that are built
- * in are left out: they recognise the same offences.
+ * in are left out, with what they read: they recognise the same offences.
  */
 export async function loadSetup(given: string | undefined, machine: () => Promise<Machine>, fail2ban?: string): Promise<Setup> {
   const rules = loadRules(ruleDirectories);
@@ -71,10 +72,15 @@ export async function loadSetup(given: string | undefined, machine: () => Promis
   };
 }
 
+/** What only native jails would read. */
+function nothingOf({ sources }: Config): Config['sources'] {
+  return { ...sources, journal: undefined, files: [], syslog: [] };
+}
+
 function withoutJails(loaded: LoadedConfig): LoadedConfig {
   const { reading } = loaded;
   return reading.kind === 'config'
-    ? { ...loaded, reading: { ...reading, config: { ...reading.config, jails: [], foreignJails: [] } } }
+    ? { ...loaded, reading: { ...reading, config: { ...reading.config, jails: [], foreignJails: [], sources: nothingOf(reading.config) } } }
     : loaded;
 }
 

@@ -9,8 +9,8 @@ export interface Expansion {
   readonly directories: readonly string[];
 }
 
-/** Nobody has so many logs; somebody may have written a `*` too many. */
-export const maxPaths = 128;
+/** A web server has a log for each of some hundred sites; with more, somebody may have written a `*` too many. */
+export const maxPaths = 1_024;
 
 export function isPattern(path: string): boolean {
   return /[*?[]/.test(path);

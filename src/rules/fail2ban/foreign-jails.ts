@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Diagnostic } from '../../diagnostic.ts';
 import type { ForeignJail } from '../../model/foreign-jail.ts';
 import { compileFilter } from './compile-filter.ts';
@@ -49,6 +50,12 @@ export function loadForeignJails(dir: string, nowMs: number, options: LoadOption
       diagnostics.push(diagnosticAt(jail.place, message, { severity: 'warning' }));
     }
     jails.push(toForeignJail(jail, { actions, ...serverOf(read), random: Math.random }).foreign);
+  }
+  if (jails.length + disabled.length === 0 && diagnostics.every(({ severity }) => severity !== 'error')) {
+    const help = 'write "enabled = true" below the name of a jail, in jail.local or in a file of jail.d';
+    diagnostics.push(
+      diagnosticAt({ file: join(dir, 'jail.conf'), line: 1, column: 1 }, 'no jail is enabled', { help, severity: 'warning' }),
+    );
   }
   return { jails, disabled, diagnostics, texts: read.texts };
 }
