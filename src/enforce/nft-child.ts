@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { accessSync, closeSync, constants, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { backoffMs } from './backoff.ts';
 
 /**
@@ -102,9 +102,13 @@ export function startNftChild({ nft, ss = '/bin/false', directory, timeoutMs }: 
   let idle: (() => void) | undefined;
 
   const startShell = (): Shell => {
-    // Not execa, whose modules alone take 60 ms of a start: this child needs neither limits nor a clean-up.
-    const child = spawn('/bin/sh', ['-c', loop, 'sluice-nft', dir, nft, ss], {
-      stdio: ['pipe', 'pipe', 'ignore'],
+    const child = execa('/bin/sh', ['-c', loop, 'sluice-nft', dir, nft, ss], {
+      stdin: 'pipe',
+      stdout: 'pipe',
+      stderr: 'ignore',
+      buffer: false,
+      reject: false,
+      extendEnv: false,
       env: { LC_ALL: 'C', HOME: '/nonexistent' },
       cwd: '/',
     });
@@ -118,13 +122,9 @@ export function startNftChild({ nft, ss = '/bin/false', directory, timeoutMs }: 
     child.stdin.on('error', () => {
       // It has died; what follows is told by its end.
     });
-    const { promise: ended, resolve: hasEnded } = Promise.withResolvers<void>();
-    const end = (how: string): void => {
-      if (shell === me) lost(how);
-      hasEnded();
-    };
-    child.once('error', (error) => end(error.message));
-    child.once('close', (code, signal) => end(signal === null ? `it ended by itself, exit code ${code}` : `it was ended by ${signal}`));
+    const ended = child.then(({ shortMessage, failed }) => {
+      if (shell === me) lost(failed ? (shortMessage ?? 'it failed') : 'it ended by itself');
+    });
     const me: Shell = {
       send: (line) => child.stdin.write(line),
       kill: () => child.kill('SIGKILL'),

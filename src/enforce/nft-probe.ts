@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { execa } from 'execa';
 import { layoutOf } from './layout.ts';
 import { adviceFor } from './nft-advice.ts';
 import { readNftError } from './nft-error.ts';
@@ -36,25 +36,20 @@ const timeoutMs = 5_000;
 export async function probeNft(nft: string | undefined): Promise<Permission> {
   if (nft === undefined) return { permitted: false, why: 'nft is not installed', mend: adviceFor('not_installed') };
   const everything = layoutOf([{ kind: 'all' }, { kind: 'list', protocol: 'both', ports: [25] }], { ipv4: [24], ipv6: [64] }, []);
-  const { code, timedOut, stderr } = await check(nft, ensureScript(everything, 1_000));
-  if (code === 0) return { permitted: true };
+  const { exitCode, stderr, timedOut, code } = await execa(nft, ['-c', '-f', '-'], {
+    input: ensureScript(everything, 1_000),
+    reject: false,
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: 65_536,
+    extendEnv: false,
+    env: { LC_ALL: 'C', HOME: '/nonexistent' },
+    stdout: 'ignore',
+  });
+  if (exitCode === 0) return { permitted: true };
   if (timedOut) return { permitted: false, why: `${nft} did not answer within ${timeoutMs / 1_000} s`, mend: adviceFor('timeout') };
-  const problem = readNftError(code, stderr);
+  const problem = readNftError(exitCode ?? (code === 'ENOENT' || code === 'EACCES' ? 127 : 1), stderr);
   // A table of an older form is no reason: it is made anew at the start.
   if (problem.kind === 'changed' && /File exists/.test(problem.text)) return { permitted: true };
   return { permitted: false, why: `${nft} is refused: ${problem.text}`, mend: adviceFor(problem.kind) };
-}
-
-/** Not execa, whose modules alone take 60 ms of a start. `code` is 127 if nft cannot be run, as a shell says it. */
-function check(nft: string, script: string): Promise<{ readonly code: number; readonly timedOut: boolean; readonly stderr: string }> {
-  return new Promise((resolve) => {
-    const options = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 65_536, env: { LC_ALL: 'C', HOME: '/nonexistent' } } as const;
-    const child = execFile(nft, ['-c', '-f', '-'], options, (error, _, stderr) => {
-      const absent = error?.code === 'ENOENT' || error?.code === 'EACCES';
-      const code = error === null ? 0 : absent ? 127 : typeof error.code === 'number' ? error.code : 1;
-      resolve({ code, timedOut: error?.killed === true, stderr });
-    });
-    // It may end before it has read everything.
-    child.stdin?.on('error', () => undefined).end(script);
-  });
 }
