@@ -1,5 +1,5 @@
-import type { DateFinder, FilterTexts, ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
-import { dateFinder } from './date-finder.ts';
+import type { FilterTexts, ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
+import { dateSource, finderOf } from './date-finder.ts';
 import { zoneMinutes } from './date-zones.ts';
 import { checkOffender, compileRegex } from './regex-compile.ts';
 import type { CompileSettings } from './regex-compile.ts';
@@ -67,29 +67,14 @@ export function compileFilter(texts: FilterTexts, nowMs: number): CompiledFilter
     });
   }
   const lastYear = new Date(nowMs).getUTCFullYear() + 3;
-  const finders = (texts.datepattern.length === 0 ? [undefined] : texts.datepattern).map((line, index) =>
-    attempt('datepattern', index, () => dateFinder(line === undefined ? [] : [line], { lastYear, defaultZone })),
+  const sources = (texts.datepattern.length === 0 ? [undefined] : texts.datepattern).map((line, index) =>
+    attempt('datepattern', index, () => dateSource(line, { lastYear, defaultZone })),
   );
   if (mistakes.length > 0) return { filter: undefined, mistakes };
-  const dates = firstOf(finders.filter((finder) => finder !== undefined));
+  const dates = finderOf(sources.filter((source) => source !== undefined));
   return {
     filter: { failRegexes: present(failRegexes), ignoreRegexes: present(ignoreRegexes), prefRegex, maxLines: texts.maxlines, dates },
     mistakes,
-  };
-}
-
-function firstOf(finders: readonly DateFinder[]): DateFinder {
-  const [only] = finders;
-  if (only !== undefined && finders.length === 1) return only;
-  return {
-    endsWord: finders.every(({ endsWord }) => endsWord),
-    find: (line, ascii) => {
-      for (const finder of finders) {
-        const found = finder.find(line, ascii);
-        if (found !== undefined) return found;
-      }
-      return undefined;
-    },
   };
 }
 

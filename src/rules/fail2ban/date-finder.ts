@@ -1,7 +1,7 @@
-import type { DateFinder, FoundDate } from '../../model/foreign-filter.ts';
+import type { DateFinder } from '../../model/foreign-filter.ts';
 import { isAscii } from './date-search.ts';
 import { dateTemplate } from './date-template.ts';
-import type { DateSettings, DateTemplate } from './date-template.ts';
+import type { DateSettings, DateTemplate, PlacedDate } from './date-template.ts';
 
 const lineBegin = '{^LN-BEG}';
 const fraction = '(?:\\.%f)?';
@@ -32,8 +32,8 @@ export const defaults: readonly string[] = [
   '%b %d, %ExY %I:%M:%S %p',
   // Jan-23-05 21:59:59
   '^%b-%d-%Exy %k:%M:%S',
-  // 20050123T215959
-  '%ExY%Exm%Exd(?:T|  ?)%ExH%ExM%ExS(?:[.,]%f)?(?:\\s*%z)?',
+  // 20050123T215959, 20050123-21:59:59
+  '%ExY%Exm%Exd(?:-|T|  ?)%ExH:?%ExM:?%ExS(?:[.,]%f)?(?:\\s*%z)?',
   // CET Sun Jan 23 21:59:59
   `(?:%Z )?(?:%a )?%b %d %k:%M:%S${fraction}(?: %ExY)?`,
   // +01:00 Jan 23 21:59:59
@@ -41,56 +41,77 @@ export const defaults: readonly string[] = [
   'TAI64N',
 ];
 
-/**
- * A finder for the lines of `datepattern`; for none of them the default forms. The first template in the order of the list that fits is
- * taken: fail2ban moves those that fitted often to the front, which the logs that it knows do not need.
- *
- * @throws {RegexMistake} for a line that cannot be understood; `index` in its message is not given: compile line by line to know
- */
+/** What one line of `datepattern` finds. */
+export interface DateSource {
+  readonly find: (line: string, ascii: boolean) => PlacedDate | undefined;
+  /** As in DateFinder. */
+  readonly endsWord: boolean;
+}
+
+/** A finder for the lines of `datepattern`; for none of them the default forms. @throws {RegexMistake} as dateSource does */
 export function dateFinder(patterns: readonly string[], settings: DateSettings): DateFinder {
-  const templates = patterns.length === 0 ? allDefaults(settings) : patterns.flatMap((pattern) => templatesOf(pattern, settings));
-  const usual = patterns.every((pattern) => /^(?:\{DEFAULT\}|\{\^LN-BEG\})$/i.test(pattern));
-  const find = (line: string, ascii: boolean): ByTemplate | undefined => {
-    for (const [index, template] of templates.entries()) {
-      const found = template.find(line, ascii);
-      if (found !== undefined) return { found, index };
-    }
-    return undefined;
-  };
+  return finderOf(patterns.length === 0 ? [dateSource(undefined, settings)] : patterns.map((pattern) => dateSource(pattern, settings)));
+}
+
+/** @param pattern undefined: the default forms. @throws {RegexMistake} if it cannot be understood */
+export function dateSource(pattern: string | undefined, settings: DateSettings): DateSource {
+  const find = nearest(pattern === undefined ? allDefaults(settings) : templatesOf(pattern, settings));
+  if (pattern === undefined || /^(?:\{DEFAULT\}|\{\^LN-BEG\})$/i.test(pattern)) return { endsWord: true, find: sameAsBefore(find) };
+  // These end in a digit or a letter, and their bounds ask for the end of a word there; "<...>" only fits at the line's beginning.
+  return { endsWord: /^(?:\{\^LN-BEG\}|\^)?(?:TAI64N|L?EPOCH)$/i.test(pattern), find };
+}
+
+export function finderOf(sources: readonly DateSource[]): DateFinder {
+  const find = nearest(sources);
   return {
-    // These end in a digit or a letter, and their bounds ask for the end of a word there; "<...>" only fits at the line's beginning.
-    endsWord: usual || patterns.every((pattern) => /^(?:\{DEFAULT\}|\{\^LN-BEG\}|(?:\{\^LN-BEG\}|\^)?(?:TAI64N|L?EPOCH))$/i.test(pattern)),
-    find: usual ? sameAsBefore(find) : (line, ascii = isAscii(line)) => find(line, ascii)?.found,
+    endsWord: sources.every(({ endsWord }) => endsWord),
+    find: (line, ascii = isAscii(line)) => find(line, ascii)?.found,
   };
 }
 
-interface ByTemplate {
-  readonly found: FoundDate;
-  /** The template's place in the list. */
-  readonly index: number;
+/** A date here is the line's own, whatever fits further on: behind one character, "[" for one. */
+const atBeginning = 1;
+
+/**
+ * The first of those that stand at the line's beginning, else the one that stands first in the line: what clients say stands behind the date that
+ * the server wrote, and is not to be taken for it. fail2ban comes to the same by what it keeps of the lines before; where it differs is that it takes
+ * the last template of all at once wherever it fits, until another has fitted.
+ */
+function nearest(sources: readonly Pick<DateTemplate, 'find'>[]): DateSource['find'] {
+  return (line, ascii) => {
+    let best: PlacedDate | undefined;
+    for (const source of sources) {
+      const hit = source.find(line, ascii);
+      if (hit === undefined) continue;
+      if (hit.anchored || hit.from <= atBeginning) return hit;
+      if (best === undefined || hit.from < best.from) best = hit;
+    }
+    return best;
+  };
 }
 
-/** Of `Jan 23 21:59:59`, and the place of its form in the lists of default forms. */
+/** Of `Jan 23 21:59:59`. */
 const shortLength = 15;
-const shortIndex = 1;
 const [blank, two] = [0x20, 0x32];
+const shortForm = /^[A-Za-z]{3} [ \d]\d /;
 
 /**
  * Lines of a busy second begin with the same date, and need no expression to know it: `Jan 23 21:59:59` at the beginning of a line, a blank
  * behind it and then no "2", with which a year might begin. The first form needs a digit there, so it fits none of them; the second looks no further.
  */
-function sameAsBefore(find: (line: string, ascii: boolean) => ByTemplate | undefined): DateFinder['find'] {
+function sameAsBefore(find: DateSource['find']): DateSource['find'] {
   let lastText = '';
-  let last: FoundDate | undefined;
+  let last: PlacedDate | undefined;
   return (line, ascii) => {
     const short = line.charCodeAt(shortLength) === blank && line.charCodeAt(shortLength + 1) !== two;
     if (short && last !== undefined && line.startsWith(lastText)) return last;
-    const hit = find(line, ascii ?? isAscii(line));
-    if (short && hit?.index === shortIndex && hit.found.start === 0 && hit.found.end === shortLength) {
+    const hit = find(line, ascii);
+    // A date of this length that begins with the name of a month is of the second form: no other of the forms has both.
+    if (short && hit?.found.start === 0 && hit.found.end === shortLength && shortForm.test(line)) {
       lastText = line.slice(0, shortLength);
-      last = hit.found;
+      last = hit;
     }
-    return hit?.found;
+    return hit;
   };
 }
 

@@ -4,6 +4,8 @@ import { parseRegex } from './regex-parse.ts';
 import type { Node, RegexTree } from './regex-tree.ts';
 
 export interface DateHit {
+  /** Where the whole expression begins to fit. */
+  readonly from: number;
   /** Of the first group. */
   readonly start: number;
   readonly end: number;
@@ -36,7 +38,7 @@ export function compileDateSearch(text: string): (line: string, ascii: boolean) 
     const start =
       tree === undefined ? found.indices?.[captures.get(1) ?? 0]?.[0] : found.index + (found[captures.get(prefixGroup) ?? 0] ?? '').length;
     // A first group that took no part cuts nothing.
-    if (start === undefined || groups[1] === undefined) return { start: 0, end: 0, groups, fields: () => new Map() };
+    if (start === undefined || groups[1] === undefined) return { from: found.index, start: 0, end: 0, groups, fields: () => new Map() };
     const fields = (): ReadonlyMap<string, string> => {
       const held = new Map<string, string>();
       for (const [name, index] of names) {
@@ -45,7 +47,7 @@ export function compileDateSearch(text: string): (line: string, ascii: boolean) 
       }
       return held;
     };
-    return { start, end: start + groups[1].length, groups, fields };
+    return { from: found.index, start, end: start + groups[1].length, groups, fields };
   };
 }
 

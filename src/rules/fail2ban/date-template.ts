@@ -14,7 +14,15 @@ export interface DateSettings {
 export interface DateTemplate {
   /** Only fits at the beginning of a line. */
   readonly lineStart: boolean;
-  readonly find: (line: string, ascii: boolean) => FoundDate | undefined;
+  readonly find: (line: string, ascii: boolean) => PlacedDate | undefined;
+}
+
+export interface PlacedDate {
+  readonly found: FoundDate;
+  /** Where the whole template begins to fit; what is cut out may begin behind that. */
+  readonly from: number;
+  /** The template only fits at the line's beginning or up to its end, so no text from outside can stand before or behind. */
+  readonly anchored: boolean;
 }
 
 const shortEpoch = '\\d{10,11}\\b(?:\\.\\d{3,6})?';
@@ -33,8 +41,12 @@ export function dateTemplate(pattern: string, settings: DateSettings): DateTempl
     const long = key.includes('LEPOCH');
     const epoch = long ? longEpoch : shortEpoch;
     if (/(?<!\\)\{L?EPOCH\}/i.test(pattern)) {
-      const text = `(${pattern.replace(lineBegin, '').replaceAll(/(?<!\\)\{L?EPOCH\}/gi, () => `(${epoch})`)})`;
-      return template(bounded(text, { begin: pattern.startsWith(lineBegin) ? 'line' : 'word', end: true }), epochValue(long, 2));
+      const inner = pattern.replace(lineBegin, '').replaceAll(/(?<!\\)\{L?EPOCH\}/gi, () => `(${epoch})`);
+      // A group of the pattern's own is what is cut out, since 1.1.0; before, all of it was.
+      return template(
+        bounded(hasGroup(pattern) ? inner : `(${inner})`, { begin: pattern.startsWith(lineBegin) ? 'line' : 'word', end: true }),
+        epochValue(long, 2),
+      );
     }
     const name = long ? 'LEPOCH' : 'EPOCH';
     // At the line's start, behind "[" there, or in SELinux' "audit(".
@@ -105,7 +117,7 @@ function bounded(written: string, { begin, end }: { readonly begin: 'word' | 'li
   if (flags !== '') text = text.replace(flags, '');
   const boundBegin = begin !== 'none' && !/^\(*(?:\(\?\w+\))?(?:\^|\(*\*\*|\((?:\?:)?\^)/.test(text);
   const boundEnd = end && !/(?<!\\)(?:\$\)?|\\b|\\s|\*\*\)*)$/.test(text);
-  if (!/(?<!\(\?)(?<!\\)\((?!\?)/.test(text)) {
+  if (!hasGroup(text)) {
     text = text.replace(/^(\^?)([^]*?)(\$?)$/, (_whole, start: string, inner: string, stop: string) => `${start}(${inner})${stop}`);
   }
   if (boundBegin) text = `${begin === 'line' ? '^(?:\\W{0,2})?' : '(?=^|\\b|\\W)'}${text}`;
@@ -114,13 +126,22 @@ function bounded(written: string, { begin, end }: { readonly begin: 'word' | 'li
   return flags + text;
 }
 
+/** As fail2ban sees it: a named group is none. */
+function hasGroup(text: string): boolean {
+  return /(?<!\(\?)(?<!\\)\((?!\?)/.test(text);
+}
+
 function template(text: string, value: Value): DateTemplate {
   const search = compileDateSearch(text);
+  const lineStart = /^(?:\(\?\w+\))?(?:\^|\((?:\?:)?\^(?!\|))/.test(text);
+  const anchored = lineStart || /(?<![\\|])\$\)?$/.test(text);
   return {
-    lineStart: /^(?:\(\?\w+\))?(?:\^|\((?:\?:)?\^(?!\|))/.test(text),
+    lineStart,
     find: (line, ascii) => {
-      const found = search(line, ascii);
-      return found === undefined ? undefined : { start: found.start, end: found.end, valueMs: value(found.groups, found.fields) };
+      const hit = search(line, ascii);
+      if (hit === undefined) return undefined;
+      const { from, start, end } = hit;
+      return { found: { start, end, valueMs: value(hit.groups, hit.fields) }, from, anchored };
     },
   };
 }
@@ -129,6 +150,8 @@ function epochValue(long: boolean, group: number): Value {
   return (groups) => () => {
     const text = groups[group] ?? '';
     const value = Number(text);
+    // Two groups stand before the number in the pattern, and the second of them is none.
+    if (Number.isNaN(value)) return undefined;
     if (!long || text.length < 13) return value * 1_000;
     return text.length >= 16 && !text.includes('.') ? value / 1_000 : value;
   };

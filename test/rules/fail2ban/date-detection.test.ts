@@ -108,6 +108,9 @@ const dates = [
   'é 2005-08-13 21:59:59 é',
   'WARNING: 2005-08-13 21:59:59',
   '2005-08-13 21:59:59 and 2005-08-12 21:59:59',
+  '192.0.2.1 - - [13/Aug/2005:21:59:59 +0100] "GET /2005-08-12 21:59:59"',
+  'mx at 13-Aug-2005 21:59:59 of Aug 12 21:59:59',
+  'user x at 050813 21:59:59 and 2005-08-12 21:59:59 and Aug 11 21:59:59',
   '2005 225 10:00',
   'Mon 33 2005',
   'Sun 00 2005 1',
@@ -198,5 +201,27 @@ describe('the date of a line', { skip }, () => {
         assert.deepEqual(mine[place], python[place], `${JSON.stringify(one.patterns)} in ${one.zone} on ${JSON.stringify(line)}`);
       }
     }
+  });
+});
+
+/** Of these, fail2ban 1.0.2 says otherwise. */
+describe('the date of a line, as newer versions find it', () => {
+  const cut = (pattern: readonly string[], line: string): readonly [string, number | undefined] | undefined => {
+    const found = dateFinder(pattern, { lastYear: 2_029, defaultZone: 0 }).find(line);
+    return found && [line.slice(found.start, found.end), found.valueMs(nowMs, (wallMs) => wallMs)];
+  };
+
+  for (const text of ['20050813-21:59:59', '20050813-215959', '20050813T21:59:59'])
+    test(`"${text}" is one`, () => {
+      assert.deepEqual(cut([], `x ${text} y`), [text, Date.UTC(2005, 7, 13, 21, 59, 59)]);
+    });
+
+  test('around {EPOCH}, a group of its own is what is cut out', () => {
+    assert.deepEqual(cut(['^\\[({EPOCH})\\]'], '[1123999999.500] x'), ['1123999999.500', 1_123_999_999_500]);
+    assert.deepEqual(cut(['^\\[{EPOCH}\\]'], '[1123999999.500] x'), ['[1123999999.500]', 1_123_999_999_500]);
+  });
+
+  test('what is no number behind two groups is no time', () => {
+    assert.deepEqual(cut(['^(\\w)(\\w) {EPOCH}'], 'ab 1123999999 x'), ['a', undefined]);
   });
 });
