@@ -12,7 +12,7 @@ export const benchIdle: Case = async () => {
   const network = createNetworkPair();
   try {
     const sluice = await startBuiltIn(network);
-    await pause(5_000); // what the start left behind: garbage, first polls
+    await pause(30_000); // what the start left behind: first polls, and garbage, which it looks for every 10 s
     const before = cpuMs(sluice.pid);
     await pause(seconds * 1_000);
     const share = (cpuMs(sluice.pid) - before) / (seconds * 10);

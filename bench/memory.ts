@@ -68,14 +68,15 @@ export async function tracked(sluice: MeasuredDaemon, subjects: number): Promise
   });
 }
 
-/** Waits until it has nothing left to do: rows to write, garbage to collect. */
+/** Waits until it has nothing left to do: rows to write, garbage to collect and give back, which it looks for every 10 s. */
 async function quiet({ pid }: MeasuredDaemon): Promise<void> {
-  let last = -1;
-  await until('it has nothing left to do', 120_000, async () => {
-    const before = last;
-    last = cpuMs(pid);
-    if (last - before <= 20) return true;
-    await pause(1_000);
-    return false;
+  let lastCpu = -1_000;
+  let lastBytes = 0;
+  await until('it has nothing left to do', 300_000, async () => {
+    await pause(20_000);
+    const [cpu, bytes] = [cpuMs(pid), residentBytes(pid)];
+    const settled = cpu - lastCpu <= 400 && Math.abs(bytes - lastBytes) < 1e6;
+    [lastCpu, lastBytes] = [cpu, bytes];
+    return settled;
   });
 }
