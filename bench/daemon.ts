@@ -42,7 +42,8 @@ async function begin(
   environment: Readonly<Record<string, string>>,
 ): Promise<MeasuredDaemon> {
   // ip netns exec and with-node become the program, so that the pid is the daemon's.
-  const command = [join(root, 'scripts/with-node'), join(root, 'dist/cli.js'), ...args];
+  // The options are those of bin/sluice.
+  const command = [join(root, 'scripts/with-node'), '--max-semi-space-size=16', join(root, 'dist/cli.js'), ...args];
   const daemon = spawn('ip', ['netns', 'exec', network.host.name, ...command], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...environment },
