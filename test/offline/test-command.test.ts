@@ -187,3 +187,40 @@ test('finds in a file, compressed or not, what an earlier line must be remembere
     assert.deepEqual(last, { summary: { lines: 3, matched: 1, missed: 2, ignored: 0 } });
   }
 });
+
+test('what is remembered counts from the line on that asks first, also where that is far behind', async () => {
+  const about = (id: string, at: number): string => `Nov 22 20:00:00 mx postfix/smtpd[1]: ${id}: client=unknown[192.0.2.${at}]`;
+  const refused = (id: string): string =>
+    `Nov 22 20:00:02 mx postfix/cleanup[2]: ${id}: reject: body x from unknown[192.0.2.200]; from=<c@d.example>: 5.7.1 no`;
+  const other = `Nov 22 20:00:01 mx postfix/smtpd[1]: ${message('192.0.2.99')}`;
+  const between = Array.from({ length: 9_000 }, (_, index) =>
+    index % 100 === 0 ? other : `Nov 22 20:00:01 mx postfix/qmgr[3]: ${'x'.repeat(120)}`,
+  );
+  const lines = [
+    about('3A1', 1),
+    about('3A2', 2),
+    ...between,
+    about('3A2', 3),
+    refused('3A2'),
+    about('3A4', 4),
+    refused('3A1'),
+    refused('3A9'),
+    ...between,
+  ];
+  const far = join(directory, 'far.log');
+  writeFileSync(far, [...lines, refused('3A4'), ''].join('\n'));
+  writeFileSync(`${far}.gz`, gzipSync([...lines, refused('3A4'), ''].join('\n')));
+  const [plain, packed] = await Promise.all(
+    [far, `${far}.gz`].map(async (name) => (await runSluice(['test', name, '--filter', 'postfix', '--json'])).stdout),
+  );
+  assert.equal(plain, packed);
+  const found = (plain ?? '')
+    .split('\n')
+    .flatMap((text): readonly unknown[] => (text.includes('"content-reject"') ? [JSON.parse(text)] : []));
+  assert.partialDeepStrictEqual(found, [
+    { line: 9_004, address: '192.0.2.3' },
+    { line: 9_006, address: '192.0.2.1' },
+    { line: 18_008, address: '192.0.2.4' },
+  ]);
+  assert.match(plain ?? '', /"summary":\{"lines":18008,"matched":183,"missed":17824,"ignored":1\}/);
+});
