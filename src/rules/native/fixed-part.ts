@@ -7,8 +7,8 @@ import { startsApart } from './start-set.ts';
 export interface Fit {
   readonly start: number;
   readonly end: number;
-  /** One for each entry of `FixedPart.captures`; undefined where an optional part was skipped. */
-  readonly values: readonly (string | undefined)[];
+  /** By `Capture.group`; undefined where an optional part was skipped. */
+  readonly groups: readonly (string | undefined)[];
 }
 
 /** A group of the expression whose text matters. */
@@ -56,8 +56,7 @@ export function compileFixedPart(parts: readonly Part[], ended: boolean): FixedP
   const fit = (match: RegExpExecArray): Fit | undefined => {
     const address = addressGroup === undefined ? undefined : match[addressGroup];
     if (address !== undefined && !isAddressText(address)) return undefined;
-    const values = captures.map(({ group }) => match[group]);
-    return { start: match.index, end: match.index + match[0].length, values };
+    return { start: match.index, end: match.index + match[0].length, groups: match };
   };
   const at = (text: string, place: number): Fit | undefined => {
     here.lastIndex = place;
@@ -96,7 +95,8 @@ export function compileFixedPart(parts: readonly Part[], ended: boolean): FixedP
 }
 
 function literalPart(literal: string): FixedPart {
-  const found = (place: number): Fit | undefined => (place === -1 ? undefined : { start: place, end: place + literal.length, values: [] });
+  const found = (place: number): Fit | undefined =>
+    place === -1 ? undefined : { start: place, end: place + literal.length, groups: noGroups };
   return {
     captures: [],
     source: literalSource(literal),
@@ -108,6 +108,8 @@ function literalPart(literal: string): FixedPart {
     },
   };
 }
+
+const noGroups: Fit['groups'] = [];
 
 /** What may stand behind a part: another part, or the message's end. */
 export type Following = Part | 'end';

@@ -65,7 +65,9 @@ interface Step {
 
 interface Found {
   readonly fit: Fit | undefined;
-  readonly held: string | undefined;
+  /** The text of the hole before it; -1: there is none. */
+  readonly from: number;
+  readonly to: number;
 }
 
 function stepsOf({ parts, ended }: PatternSyntax, proof: Proof, cut: boolean): readonly Step[] {
@@ -110,18 +112,18 @@ function findSteps(steps: readonly Step[], text: string, cutBytes: number | unde
   let at = 0;
   for (const { part, find, marker, cuttable } of steps) {
     if (part === undefined) {
-      found.push({ fit: undefined, held: find === 'rest' ? text.slice(at) : undefined });
+      found.push({ fit: undefined, from: find === 'rest' ? at : -1, to: text.length });
       at = text.length;
       continue;
     }
     const fit = find === 'here' ? part.at(text, at) : find === 'first' ? part.first(text, at) : part.last(text, at);
     if (fit === undefined) {
       if (!cuttable || cutBytes === undefined || !hasBytes(text, cutBytes)) return undefined;
-      found.push({ fit: undefined, held: text.slice(at) });
+      found.push({ fit: undefined, from: at, to: text.length });
       return found;
     }
     if (marker !== '' && text.includes(marker, fit.end)) return undefined;
-    found.push({ fit, held: find === 'here' ? undefined : text.slice(at, fit.start) });
+    found.push({ fit, from: find === 'here' ? -1 : at, to: fit.start });
     at = fit.end;
   }
   return found;
@@ -132,13 +134,13 @@ function matchOf(steps: readonly Step[], found: readonly Found[], text: string):
   const captures = new Map<string, string>();
   for (let index = 0; index < found.length; index += 1) {
     const step = steps[index];
-    const { fit, held } = found[index] ?? noFound;
-    if (step?.before?.name !== undefined && held !== undefined) captures.set(step.before.name, copied(held, text));
+    const { fit, from, to } = found[index] ?? noFound;
+    if (step?.before?.name !== undefined && from !== -1) captures.set(step.before.name, copied(text.slice(from, to), text));
     if (step?.part === undefined || fit === undefined) continue;
     const named = step.part.captures;
     for (let at = 0; at < named.length; at += 1) {
-      const value = fit.values[at];
       const capture = named[at];
+      const value = capture === undefined ? undefined : fit.groups[capture.group];
       if (value === undefined || capture === undefined) continue;
       if (capture.role === 'addr') address = copied(value, text);
       else if (capture.name !== undefined) captures.set(capture.name, copied(value, text));
@@ -147,4 +149,4 @@ function matchOf(steps: readonly Step[], found: readonly Found[], text: string):
   return { address, captures };
 }
 
-const noFound: Found = { fit: undefined, held: undefined };
+const noFound: Found = { fit: undefined, from: -1, to: -1 };
