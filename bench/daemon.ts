@@ -43,7 +43,7 @@ async function begin(
 ): Promise<MeasuredDaemon> {
   // ip netns exec and with-node become the program, so that the pid is the daemon's.
   // The options are those of bin/sluice.
-  const command = [join(root, 'scripts/with-node'), '--max-semi-space-size=16', join(root, 'dist/cli.js'), ...args];
+  const command = [join(root, 'scripts/with-node'), '--max-semi-space-size=16', '--v8-pool-size=2', join(root, 'dist/cli.js'), ...args];
   const daemon = spawn('ip', ['netns', 'exec', network.host.name, ...command], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...environment },
