@@ -23,7 +23,7 @@ export function offenderOf(groups: ReadonlyMap<string, string>): Offender | unde
   const address = groups.get('ip4') ?? groups.get('ip6');
   if (address !== undefined && (own === undefined || own === address)) return addressed(address, groups.get('cidr') ?? '');
   const name = groups.get('dns');
-  if (address === undefined && name !== undefined) return { id: name, address: undefined, network: undefined, isName: true };
+  if (address === undefined && name !== undefined) return named(name);
   return own === undefined ? undefined : freeForm(own);
 }
 
@@ -41,7 +41,13 @@ function freeForm(text: string): Offender {
   const address = parseAddress(bare);
   if (address !== undefined) return { id: address, address, network: undefined, isName: false };
   const network = bare.includes('/') ? parsePrefix(bare) : undefined;
-  return network === undefined ? { id: text, address: undefined, network: undefined, isName: false } : ofNetwork(network);
+  return network === undefined ? { id: bare, address: undefined, network: undefined, isName: false } : ofNetwork(network);
+}
+
+/** What stands where a name may stand is often an address, and needs nobody to be asked for it. */
+function named(name: string): Offender {
+  const address = parseAddress(name);
+  return { id: address ?? name, address, network: undefined, isName: address === undefined };
 }
 
 function ofNetwork(network: Prefix): Offender {

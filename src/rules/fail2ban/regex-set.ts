@@ -22,12 +22,17 @@ export function parseEscape(
   const [hex, digits = ''] =
     /^\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))/.exec(rest)?.filter((found) => found !== undefined) ?? [];
   if (hex !== undefined) return charAt(text, at, Number.parseInt(digits, 16), hex.length);
-  const [octal, number = ''] = /^\\(0[0-7]{0,2}|[1-3][0-7]{2})/.exec(rest) ?? [];
+  // A set has no groups to refer to, so one digit will do there.
+  const [octal, number = ''] = (where === 'inside' ? /^\\([0-7]{1,3})/ : /^\\(0[0-7]{0,2}|[1-3][0-7]{2})/).exec(rest) ?? [];
+  if (octal !== undefined && Number.parseInt(number, 8) > 0xff)
+    throw new RegexMistake(at, at + octal.length, `"${octal}" is more than \\377`);
   if (octal !== undefined) return charAt(text, at, Number.parseInt(number, 8), octal.length);
   if (where === 'inside' && letter === 'b') return charAt(text, at, 8, 2);
   const code = simple[letter];
   if (code !== undefined) return charAt(text, at, code, 2);
   if (letter === '') throw new RegexMistake(at, at + 1, 'a backslash stands at the end', 'write \\\\ for the character itself');
+  if (letter === 'N')
+    throw new RegexMistake(at, at + 2, 'names of characters are not looked up', 'write \\u and the four digits of the character');
   if (/[0-9A-Za-z]/.test(letter)) throw new RegexMistake(at, at + 2, `"\\${letter}" is no escape that Python's expressions have`);
   const char = text.codePointAt(at + 1) ?? 0;
   return charAt(text, at, char, char > 0xffff ? 3 : 2);
