@@ -1,6 +1,6 @@
 import type { FoundDate, WallClock } from '../../model/foreign-filter.ts';
 import { expandDateTokens } from './date-tokens.ts';
-import { dateValue } from './date-value.ts';
+import { asciiDigits, dateValue } from './date-value.ts';
 import { compileDateSearch, type DateHit } from './date-search.ts';
 import { RegexMistake } from './regex-tree.ts';
 
@@ -149,7 +149,7 @@ function template(text: string, value: Value): DateTemplate {
 function epochValue(long: boolean, group: number): Value {
   return (groups) => () => {
     const text = groups[group] ?? '';
-    const value = Number(text);
+    const value = Number(asciiDigits(text));
     // Two groups stand before the number in the pattern, and the second of them is none.
     if (Number.isNaN(value)) return undefined;
     if (!long || text.length < 13) return value * 1_000;

@@ -57,9 +57,12 @@ function wallTimeOf(ms: number, wallClock: WallClock): number {
 
 /** Digits of any script. */
 function decimal(text: string): number {
-  if (/^ ?[0-9]+$/.test(text)) return Number(text);
-  // Decimal digits come in tens in Unicode, and each run of tens begins with a zero.
-  return Array.from(text.trim()).reduce((value, char) => value * 10 + digitValue(char.codePointAt(0) ?? 0), 0);
+  return Number(/^ ?[0-9]+$/.test(text) ? text : asciiDigits(text));
+}
+
+/** The same number in digits of ASCII. Decimal digits come in tens in Unicode, and each run of tens begins with a zero. */
+export function asciiDigits(text: string): string {
+  return text.replaceAll(/(?![0-9])\p{Nd}/gu, (char) => String(digitValue(char.codePointAt(0) ?? 0)));
 }
 
 function digitValue(code: number): number {
