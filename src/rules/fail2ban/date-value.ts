@@ -41,7 +41,7 @@ export function dateValue(
   if (day.today && wallMs > nowWallMs) wallMs -= dayMs;
   if (written === undefined && wallMs > nowWallMs + dayMs) {
     const shifted = new Date(wallMs);
-    const lastYear = day.today ? undefined : midnight(year - 1, day.month, day.day);
+    const lastYear = day.today ? undefined : midnight(day.year - 1, day.month, day.day);
     if (lastYear === undefined) return undefined;
     wallMs = lastYear + (shifted.getTime() - Date.UTC(shifted.getUTCFullYear(), shifted.getUTCMonth(), shifted.getUTCDate()));
   }
@@ -99,6 +99,8 @@ function hourOf(field: Field | undefined, meridiem: string | undefined): number 
 
 interface Day {
   readonly ms: number;
+  /** A 366th day of a shorter year is in the next one. */
+  readonly year: number;
   readonly month: number;
   readonly day: number;
   readonly today: boolean;
@@ -115,28 +117,29 @@ function dayOf(
   const day = number('d');
   if (month !== undefined && day !== undefined) {
     const ms = midnight(year, month, day);
-    return ms === undefined ? undefined : { ms, month, day, today: false };
+    return ms === undefined ? undefined : { ms, year, month, day, today: false };
   }
   const first = midnight(year, 1, 1);
   const ordinal = number('j') ?? (first === undefined ? undefined : ordinalOf(fields, number, first));
   if (ordinal !== undefined && first !== undefined) {
     const ms = first + (ordinal - 1) * dayMs;
     const date = new Date(ms);
-    return { ms, month: date.getUTCMonth() + 1, day: date.getUTCDate(), today: false };
+    return { ms, year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate(), today: false };
   }
   if (month !== undefined || day !== undefined) return undefined;
   const now = new Date(nowWallMs);
   const ms = midnight(year, now.getUTCMonth() + 1, now.getUTCDate());
-  return ms === undefined ? undefined : { ms, month: now.getUTCMonth() + 1, day: now.getUTCDate(), today: true };
+  return ms === undefined ? undefined : { ms, year, month: now.getUTCMonth() + 1, day: now.getUTCDate(), today: true };
 }
 
 /** Day of the year from a week (`%U` from Sunday, `%W` from Monday) and a weekday. */
 function ordinalOf(fields: ReadonlyMap<string, string>, number: (name: string) => number | undefined, firstMs: number): number | undefined {
-  const week = number('U') ?? number('W');
+  const weekField = lastOf(fields, ['U', 'W']);
+  const week = weekField === undefined ? undefined : decimal(weekField.text);
   const named = lastOf(fields, ['a', 'A', 'w']);
   const weekday = named === undefined ? undefined : named.name === 'w' ? (decimal(named.text) + 6) % 7 : weekdayIndex(named.text);
   if (week === undefined || weekday === undefined) return undefined;
-  const fromSunday = fields.has('U') ? 1 : 0;
+  const fromSunday = weekField?.name === 'U' ? 1 : 0;
   // 1970-01-01 was a Thursday, 3 counted from Monday.
   const firstWeekday = (((((firstMs / dayMs + 3) % 7) + 7) % 7) + fromSunday) % 7;
   const inWeek = (weekday + fromSunday) % 7;
