@@ -168,6 +168,9 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     metrics.queue('store').length.set(rows);
     metrics.queue('store').capacity.set(mostRows);
     metrics.queue('store').dropped.failed.follow(givenUp);
+    const { lines, most: mostLines } = foreign.waiting();
+    metrics.queue('worker').length.set(lines);
+    metrics.queue('worker').capacity.set(mostLines);
     for (const { name } of decider.jails) {
       const { tracked, evictions } = decider.counts(name);
       metrics.jail(name).trackedSubjects.set(tracked);

@@ -39,6 +39,8 @@ export interface Foreign {
   readonly restored: (ban: Ban) => void;
   /** Whether no more of the source should be read for now: too many of its lines wait, or the jails are being changed. */
   readonly holds: (source: string) => boolean;
+  /** Lines that wait for expressions and commands, and how many may. */
+  readonly waiting: () => { readonly lines: number; readonly most: number };
   /** Jails that were stopped, and why. */
   readonly disabled: () => ReadonlyMap<string, string>;
   /** Reads no more until `use`, and resolves when every line taken so far is decided on; or, where commands are slow, after some seconds. */
@@ -168,6 +170,7 @@ export function createForeign(deps: ForeignDeps): Foreign {
     },
     cameAgain: acts.cameAgain,
     restored: acts.restored,
+    waiting: () => order.waiting(),
     disabled: () => stopped,
     holds: (source) => changing || order.holds(source),
     pause: async () => {

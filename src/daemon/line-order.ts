@@ -40,6 +40,11 @@ export class LineOrder {
     this.#changed = changed;
   }
 
+  /** Lines that are not done, of all sources, and about how many may be. */
+  waiting(): { readonly lines: number; readonly most: number } {
+    return { lines: this.#load.lines, most: ofAll.high.lines };
+  }
+
   /** Whether no more of the source should be read for now. */
   holds(source: string): boolean {
     return this.#load.full || this.#sources.get(source)?.load.full === true;
@@ -126,6 +131,10 @@ class Load {
   #asks = 0;
   #length = 0;
   full = false;
+
+  get lines(): number {
+    return this.#lines;
+  }
 
   constructor(marks: Marks) {
     this.#marks = marks;

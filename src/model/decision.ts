@@ -21,6 +21,8 @@ export interface Jail {
     readonly forgetMs: number;
     /** Takes the place of first, factor and max: the length of a ban after so many earlier ones, ms. fail2ban's formulas. */
     readonly lengthMs?: (earlier: number) => number;
+    /** What lengthMs was made of: equal texts, equal lengths. */
+    readonly lengthText?: string;
     /** Earlier bans in all jails count, not only in this one. */
     readonly overall?: boolean;
     /** A failure after n earlier bans counts for min(2^(n-1) + 1, maxretry): fail2ban's increment. */

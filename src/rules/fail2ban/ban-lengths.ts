@@ -21,6 +21,7 @@ export function banTimes(policy: BantimePolicy, purgeageMs: number, random: () =
   if (isPlain(policy)) return returns;
   return {
     ...returns,
+    lengthText: JSON.stringify({ ...increment, formula: increment.formula?.text }),
     lengthMs: (earlier) => {
       try {
         return banLengthMs(policy, earlier, random);
