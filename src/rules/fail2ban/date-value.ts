@@ -120,7 +120,7 @@ function dayOf(
     return ms === undefined ? undefined : { ms, year, month, day, today: false };
   }
   const first = midnight(year, 1, 1);
-  const ordinal = number('j') ?? (first === undefined ? undefined : ordinalOf(fields, number, first));
+  const ordinal = number('j') ?? (first === undefined ? undefined : ordinalOf(fields, first));
   if (ordinal !== undefined && first !== undefined) {
     const ms = first + (ordinal - 1) * dayMs;
     const date = new Date(ms);
@@ -133,7 +133,7 @@ function dayOf(
 }
 
 /** Day of the year from a week (`%U` from Sunday, `%W` from Monday) and a weekday. */
-function ordinalOf(fields: ReadonlyMap<string, string>, number: (name: string) => number | undefined, firstMs: number): number | undefined {
+function ordinalOf(fields: ReadonlyMap<string, string>, firstMs: number): number | undefined {
   const weekField = lastOf(fields, ['U', 'W']);
   const week = weekField === undefined ? undefined : decimal(weekField.text);
   const named = lastOf(fields, ['a', 'A', 'w']);
