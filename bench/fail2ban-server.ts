@@ -22,11 +22,15 @@ export function hasFail2ban(): boolean {
   }
 }
 
-/** @param backend `polling`, or `auto`: pyinotify where Debian's python3-pyinotify is installed */
-export async function startFail2ban(
-  network: NetworkPair,
-  { log, maxretry, backend }: { readonly log: string; readonly maxretry: number; readonly backend: string },
-): Promise<MeasuredFail2ban> {
+interface BenchJail {
+  readonly log: string;
+  readonly maxretry: number;
+  /** `polling`, or `auto`: pyinotify where Debian's python3-pyinotify is installed. */
+  readonly backend: string;
+}
+
+/** One jail with Debian's filter and action. @returns its directory, as /etc/fail2ban would be */
+export function writeConfiguration(network: NetworkPair, { log, maxretry, backend }: BenchJail): string {
   const directory = join(network.directory, 'fail2ban');
   mkdirSync(directory);
   for (const part of ['filter.d', 'action.d', 'paths-common.conf', 'paths-debian.conf'])
@@ -60,6 +64,12 @@ banaction = nftables[type=allports]
 action = %(banaction)s
 `,
   );
+  return directory;
+}
+
+export async function startFail2ban(network: NetworkPair, jail: BenchJail): Promise<MeasuredFail2ban> {
+  const directory = writeConfiguration(network, jail);
+  const own = (name: string): string => join(directory, name);
   const server = spawn(
     'ip',
     ['netns', 'exec', network.host.name, 'fail2ban-server', '-f', '-c', directory, '-s', own('sock'), '-p', own('pid'), 'start'],

@@ -5,7 +5,7 @@ import { createNetworkPair } from '../test/support/netns.ts';
 import { relayDenied, stampNow } from './attack.ts';
 import type { Case } from './case.ts';
 import { startDaemon } from './daemon.ts';
-import { hasFail2ban, startFail2ban } from './fail2ban-server.ts';
+import { hasFail2ban, startFail2ban, writeConfiguration } from './fail2ban-server.ts';
 import { writeMailLog } from './mail-log.ts';
 import { cpuMs, until } from './process.ts';
 import { median } from './timed-run.ts';
@@ -21,7 +21,7 @@ const sentinel = '203.0.113.99';
 /** One Postfix jail each on the same log, which is appended at once: fail2ban-server and sluice in turns. Both ban meanwhile. */
 export const benchLiveFail2ban: Case = async ({ directory, lines, rounds }) => {
   if (!hasFail2ban()) throw new Error('fail2ban is not installed');
-  const count = Math.min(lines, 100_000);
+  const count = Math.min(lines, 300_000);
   const written = join(directory, 'one-jail.log');
   writeMailLog(written, {
     lines: count,
@@ -34,12 +34,13 @@ export const benchLiveFail2ban: Case = async ({ directory, lines, rounds }) => {
   appendFileSync(written, `${stampNow()} ${relayDenied(sentinel)}\n`);
   const measured = new Map<string, Measured[]>([
     ['fail2ban-server', []],
-    ['sluice', []],
+    ["sluice, fail2ban's jail", []],
+    ['sluice, a native jail', []],
   ]);
   for (let round = 0; round < rounds; round += 1) {
     for (const [who, all] of measured) {
       process.stderr.write(`live, one jail, ${who}, round ${round + 1}\n`);
-      all.push(await (who === 'sluice' ? ofSluice : ofFail2ban)(written, count + 1));
+      all.push(await (who === 'fail2ban-server' ? ofFail2ban(written, count + 1) : ofSluice(written, count + 1, who.includes('native'))));
     }
   }
   const rateOf = (who: string): number => median((measured.get(who) ?? []).map(({ rate }) => rate));
@@ -72,22 +73,23 @@ async function ofFail2ban(written: string, lines: number): Promise<Measured> {
   }
 }
 
-async function ofSluice(written: string, lines: number): Promise<Measured> {
+async function ofSluice(written: string, lines: number, native: boolean): Promise<Measured> {
   const network = createNetworkPair();
   try {
     const log = join(network.directory, 'mail.log');
     writeFileSync(log, '');
-    const yaml = `sources: { own: files, journal: { enabled: false }, files: [{ path: ${log}, name: measured, from: start }] }
+    const own = `sources: { own: files, journal: { enabled: false }, files: [{ path: ${log}, name: measured, from: start }] }
 metrics: off
 jails: { bench: { filters: [postfix], maxretry: 5, findtime: 1h, ports: all } }
 `;
+    const yaml = native ? own : `metrics: off\nfail2ban: { path: ${writeConfiguration(network, { log, maxretry: 5, backend: 'auto' })} }\n`;
     const sluice = await startDaemon(network, yaml);
     const cpuBefore = cpuMs(sluice.pid);
     const begun = performance.now();
     append(written, log);
-    const done = await until('sluice has read all lines', 60_000, async () => {
-      const { sources } = await sluice.ask.get<{ sources: readonly { records: number }[] }>('/v1/status');
-      return sources.some(({ records }) => records >= lines);
+    const done = await until('sluice has decided on all lines', 60_000, async () => {
+      const { windows } = await sluice.ask.get<{ windows: readonly unknown[] }>(`/v1/explain?address=${sentinel}`);
+      return windows.length > 0;
     });
     const cpu = cpuMs(sluice.pid) - cpuBefore;
     await sluice.stop();
