@@ -47,6 +47,8 @@ interface Place {
 export class ForeignRun {
   readonly #options: ForeignRunOptions;
   readonly #matcher: LineMatcher;
+  /** It has a `<F-NOFAIL>` somewhere. */
+  readonly #excuses: boolean;
   readonly #skipped: SkippedDates;
   readonly #loop: StoppableLoop;
   /**
@@ -62,6 +64,7 @@ export class ForeignRun {
   constructor(filter: ForeignFilter, options: ForeignRunOptions) {
     const { nowMs, deadlineMs = defaultDeadlineMs } = options;
     this.#options = options;
+    this.#excuses = [filter.prefRegex, ...filter.failRegexes].some((regex) => regex?.groupNames.has('nofail'));
     this.#matcher = createLineMatcher(filter, {
       wallClock: (wallMs, nearMs) => wallClockToUtc(wallMs, 'local', nearMs),
       sifted: options.sieve !== undefined,
@@ -69,6 +72,15 @@ export class ForeignRun {
     });
     this.#skipped = new SkippedDates((line) => this.#matcher.dateOf(line, nowMs));
     this.#loop = new StoppableLoop(deadlineMs, () => this.#matcher.forgetLast());
+  }
+
+  /**
+   * fail2ban counts a `<F-NOFAIL>` that no connection joins to anything as the failure that it is not meant to be, and so do we when we run; its
+   * fail2ban-regex shows what was meant.
+   */
+  #asTested(verdict: LineVerdict): LineVerdict {
+    if (!this.#excuses || verdict.kind !== 'failure' || (verdict.fields.get('nofail') ?? '') === '') return verdict;
+    return { kind: 'waiting', failRegex: verdict.failRegex };
   }
 
   get givenUp(): boolean {
@@ -135,7 +147,7 @@ export class ForeignRun {
       }
       const { text, number, timeMs, from, to } = place;
       if (timeMs === undefined && to > from) this.#skipped.skip(bytes, from, to);
-      const verdict = timeMs === undefined ? this.#matcher.feed(text, nowMs, ascii) : this.#matcher.feedDated(text, timeMs);
+      const verdict = this.#asTested(timeMs === undefined ? this.#matcher.feed(text, nowMs, ascii) : this.#matcher.feedDated(text, timeMs));
       place.outcome = failure !== undefined && verdict.kind === 'failure' ? failure.render(number, verdict) : verdict;
       this.#skipped.forget();
     };

@@ -79,6 +79,11 @@ describe("test in fail2ban's dialect", () => {
     assert.deepEqual([...found.keys()], [2]);
   });
 
+  test('what is marked as no failure is none, also without a connection', async () => {
+    const found = await runTest([line, line.replace('guest', 'root')], '--regex', 'bad (?:<F-NOFAIL>guest</F-NOFAIL>|\\w+) from <HOST>');
+    assert.deepEqual([...found.keys()], [2]);
+  });
+
   test('--date reads the date in another notation', async () => {
     const found = await runTest(['[22|11|2004 17:30:40] bad 192.0.2.1'], '--regex', 'bad <HOST>', '--date', '%d\\|%m\\|%Y %H:%M:%S');
     assert.equal(found.get(1)?.time, '2004-11-22T16:30:40.000Z');
