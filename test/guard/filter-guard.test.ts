@@ -78,15 +78,15 @@ describe('the guard of foreign filters', () => {
   test('lets no line that comes while a thread is being ended overtake those that it had', async () => {
     const answers: number[] = [];
     const asked: Promise<unknown>[] = [];
-    let stopped = false;
-    const guard = guardOf({ good, bomb }, { onStrike: () => (stopped = true) });
+    const stopped = new AbortController();
+    const guard = guardOf({ good, bomb }, { onStrike: () => stopped.abort() });
     const ask = (filter: string, line: string): void => {
       const number = asked.length;
       asked.push(guard.feedDated(filter, line, nowMs).then(() => answers.push(number)));
     };
     ask('bomb', spark);
     // Some come in every turn of the loop, those in which the thread ends as well.
-    while (!stopped) {
+    while (!stopped.signal.aborted) {
       ask('good', 'failed from 192.0.2.4');
       await new Promise((resolve) => setImmediate(resolve));
     }
