@@ -52,8 +52,8 @@ export class ForeignRun {
   readonly #skipped: SkippedDates;
   readonly #loop: StoppableLoop;
   /**
-   * The first `#count` of them wait. New arrays for each batch would be made in V8's old space, as many of them live long, and keep all that they hold
-   * from being collected until that is swept: a fifth of all memory used was copied around for it.
+   * The first `#count` of them wait. With new arrays for each batch, a fifth of all memory used outlived its batch and was copied around by the
+   * collector, most likely because V8 makes such arrays in its old space and sweeps that seldom.
    */
   readonly #places: Place[] = [];
   #count = 0;
