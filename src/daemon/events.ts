@@ -83,7 +83,7 @@ export function createEvents({ log, metrics, feed, nowMs }: EventsDeps): Events 
     },
     ignored: (jail, subject, because, detail) => {
       metrics.jail(jail).ignored[because].inc();
-      if (because === 'protected') log('info', `[${jail}] Ignore ${formatSubject(subject)} by ${detail}`);
+      if (because === 'protected') log('info', () => `[${jail}] Ignore ${formatSubject(subject)} by ${detail}`);
       const now = nowMs();
       feed.publishLater('frequent', () => ({ time: at(now), kind: 'ignored', jail, subject, because, detail }));
     },

@@ -7,7 +7,7 @@ const priorities = { error: 3, warning: 4, notice: 5, info: 6 } as const;
 
 export type Level = keyof typeof priorities;
 
-/** The daemon's own log: one line an event, on stderr. A message that is mostly left out is given as a function, and made only to be written. */
+/** The daemon's own log: one line an event, on stderr. A message of a kind that comes in floods is given as a function, and made only to be written. */
 export type Log = (level: Level, message: string | (() => string)) => void;
 
 /**
@@ -15,9 +15,9 @@ export type Log = (level: Level, message: string | (() => string)) => void;
  * stands before the message as in fail2ban's log: its recidive filter looks for `NOTICE  [jail] Ban ADDRESS`, and logwatch does too.
  * Control bytes are escaped: what is quoted from a log must not begin a line of its own.
  *
- * Information is bounded, and so are notices (bans), each by itself: beyond `linesPerSecond` such lines are left out, and how many is said in
- * one line later. A flood of addresses else fills the disk, or makes journald suppress all we say, warnings too (RateLimitBurst=).
- * Warnings and worse are always written: each has its own bound where it comes from.
+ * What comes in floods is bounded, information (failures) and notices (bans) each by itself: beyond `linesPerSecond` such lines are left out, and how many is
+ * said in one line later. A flood of addresses else fills the disk, or makes journald suppress all we say, warnings too (RateLimitBurst=).
+ * Everything else is always written: each has its own bound where it comes from.
  *
  * @param nowMs ms since the epoch
  */
@@ -38,8 +38,9 @@ export function createLog({ nowMs, linesPerSecond, write = toStderr, journal = s
       lines.notice = 0;
       leftOut = 0;
     }
-    if ((level === 'info' || level === 'notice') && ++lines[level] > linesPerSecond) leftOut++;
-    else put(level, typeof message === 'string' ? message : message());
+    if (typeof message === 'string') put(level, message);
+    else if ((level === 'info' || level === 'notice') && ++lines[level] > linesPerSecond) leftOut++;
+    else put(level, message());
   };
 }
 

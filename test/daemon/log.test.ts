@@ -28,16 +28,18 @@ describe('the log', () => {
     assert.deepEqual(lines, ['<6>INFO    helo=<a\\x0a<0>forged\\x1b[2J\\u2028>\n']);
   });
 
-  test('leaves information out beyond its bound and says how much, warnings never', () => {
+  test('leaves out what comes in floods beyond its bound and says how much, nothing else', () => {
     const { lines, log, clock } = logWith(true, 2);
-    for (let count = 0; count < 5; count++) log('info', `found ${count}`);
+    for (let count = 0; count < 5; count++) log('info', () => `found ${count}`);
     log('warning', 'still said');
+    log('notice', 'the disk can be written again');
     clock.ms += 1_000;
     log('info', 'later');
     assert.deepEqual(lines, [
       '<6>INFO    found 0\n',
       '<6>INFO    found 1\n',
       '<4>WARNING still said\n',
+      '<5>NOTICE  the disk can be written again\n',
       '<6>INFO    3 lines of this log were left out in one second\n',
       '<6>INFO    later\n',
     ]);
@@ -45,8 +47,8 @@ describe('the log', () => {
 
   test('bounds bans by themselves: information does not crowd them out, and a flood of them not the warnings', () => {
     const { lines, log, clock } = logWith(true, 2);
-    for (let count = 0; count < 3; count++) log('info', `found ${count}`);
-    for (let count = 0; count < 1_000; count++) log('notice', `Ban ${count}`);
+    for (let count = 0; count < 3; count++) log('info', () => `found ${count}`);
+    for (let count = 0; count < 1_000; count++) log('notice', () => `Ban ${count}`);
     clock.ms += 1_000;
     log('notice', 'Ban later');
     assert.deepEqual(lines, [
