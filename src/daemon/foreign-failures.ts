@@ -11,8 +11,6 @@ import type { ForeignDeps } from './foreign-deps.ts';
 export interface ForeignFailures {
   /** @returns a promise only where a name or a command has to be asked */
   readonly take: (jail: ForeignJail, record: LogRecord, failure: LineFailure) => Promise<void> | undefined;
-  /** Resolves when names in `ignoreip` have been asked for once, or after 5 s: before that, somebody may be banned who is to be spared. */
-  readonly ready: Promise<void>;
   readonly stop: () => void;
 }
 
@@ -114,7 +112,6 @@ export function createForeignFailures(
         for (const each of addresses) await consider(jail, record, failure, { address: each, length: undefined });
       });
     },
-    ready: Promise.all([...lists.values()].map(({ ready }) => ready)).then(() => undefined),
     stop: () => {
       stopped = true;
       for (const list of lists.values()) list.stop();

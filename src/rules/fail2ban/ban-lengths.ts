@@ -35,14 +35,14 @@ export function banTimes(policy: BantimePolicy, purgeageMs: number, random: () =
 }
 
 /** Where four numbers say it all; else the first ban and the upper bound. */
-export function plainBantime({ firstMs, increment }: BantimePolicy, purgeageMs: number): Jail['bantime'] {
+function plainBantime({ firstMs, increment }: BantimePolicy, purgeageMs: number): Jail['bantime'] {
   if (increment === undefined || firstMs === Infinity) return { firstMs, factor: 1, maxMs: firstMs, forgetMs: 0 };
   const maxMs = Math.max(firstMs, Math.min(increment.maxMs, firstMs * 2 ** maxDoublings));
   return { firstMs, factor: 2, maxMs, forgetMs: purgeageMs + (outdatedFactor - 1) * firstMs };
 }
 
 /** Whether four numbers say it all: doubling is what the decisions do themselves. */
-export function isPlain({ firstMs, increment }: BantimePolicy): boolean {
+function isPlain({ firstMs, increment }: BantimePolicy): boolean {
   if (increment === undefined || firstMs === Infinity) return true;
   const { factor, formula, multipliers, maxMs, randomMs } = increment;
   return factor === 1 && formula === undefined && multipliers.length === 0 && randomMs === 0 && maxMs >= firstMs;

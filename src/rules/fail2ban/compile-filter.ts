@@ -1,3 +1,4 @@
+import type { TextMistake } from '../../model/foreign-dialect.ts';
 import type { FilterTexts, ForeignFilter, ForeignRegex } from '../../model/foreign-filter.ts';
 import { dateSource, finderOf } from './date-finder.ts';
 import { zoneMinutes } from './date-zones.ts';
@@ -5,22 +6,10 @@ import { checkOffender, compileRegex } from './regex-compile.ts';
 import type { CompileSettings } from './regex-compile.ts';
 import { RegexMistake } from './regex-tree.ts';
 
-/** What of a filter cannot be used. */
-export interface FilterMistake {
-  readonly option: 'failregex' | 'ignoreregex' | 'prefregex' | 'datepattern' | 'logtimezone';
-  /** Which one of the option's lines, from 0. */
-  readonly index: number;
-  /** Offsets in that line, in UTF-16 code units. */
-  readonly start: number;
-  readonly end: number;
-  readonly message: string;
-  readonly help: string | undefined;
-}
-
 export interface CompiledFilter {
   /** undefined if there are mistakes. */
   readonly filter: ForeignFilter | undefined;
-  readonly mistakes: readonly FilterMistake[];
+  readonly mistakes: readonly TextMistake[];
 }
 
 /**
@@ -29,8 +18,8 @@ export interface CompiledFilter {
  * @param nowMs `%ExY` in dates takes years from 2000 to the end of the decade in which now and three years lies
  */
 export function compileFilter(texts: FilterTexts, nowMs: number): CompiledFilter {
-  const mistakes: FilterMistake[] = [];
-  const attempt = <T>(option: FilterMistake['option'], index: number, act: () => T): T | undefined => {
+  const mistakes: TextMistake[] = [];
+  const attempt = <T>(option: TextMistake['option'], index: number, act: () => T): T | undefined => {
     try {
       return act();
     } catch (error) {

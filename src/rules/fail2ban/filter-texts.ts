@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../../diagnostic.ts';
-import type { FilterMistake } from './compile-filter.ts';
+import type { TextMistake } from '../../model/foreign-dialect.ts';
 import type { FilterTexts } from '../../model/foreign-filter.ts';
 import type { F2bFilter, SourcedLine } from './filter-file.ts';
 import { diagnosticAt } from './mistake.ts';
@@ -27,14 +27,14 @@ export function filterTexts(filter: F2bFilter, logtimezone: string | undefined):
 }
 
 /** Mistakes with the places where their lines were written. Those of the jail itself (`logtimezone`) are left to whoever read the jail. */
-export function mistakeDiagnostics(filter: F2bFilter, mistakes: readonly FilterMistake[]): readonly Diagnostic[] {
+export function mistakeDiagnostics(filter: F2bFilter, mistakes: readonly TextMistake[]): readonly Diagnostic[] {
   return mistakes.flatMap(({ option, index, message, help }) => {
     const line = linesOf(filter, option)[index];
     return line === undefined ? [] : [diagnosticAt(line.place, `${option}: ${message}`, { help })];
   });
 }
 
-function linesOf(filter: F2bFilter, option: FilterMistake['option']): readonly SourcedLine[] {
+function linesOf(filter: F2bFilter, option: TextMistake['option']): readonly SourcedLine[] {
   switch (option) {
     case 'prefregex':
       return filter.prefregex === undefined ? [] : [filter.prefregex];

@@ -4,6 +4,7 @@ import type { ForeignJail } from '../../model/foreign-jail.ts';
 import { compileFilter } from './compile-filter.ts';
 import { filterTexts, mistakeDiagnostics } from './filter-texts.ts';
 import { toForeignActions } from './foreign-actions.ts';
+import type { F2bJail } from './jail-file.ts';
 import { type DisabledJail, type Fail2ban, loadFail2ban, type LoadOptions } from './load-fail2ban.ts';
 import { diagnosticAt } from './mistake.ts';
 import { toForeignJail } from './to-foreign-jail.ts';
@@ -38,6 +39,7 @@ export function loadForeignJails(dir: string, nowMs: number, options: LoadOption
       ...mistakeDiagnostics(jail.filter, mistakes),
       // What stands in the jail itself has no line of the filter.
       ...mistakes.flatMap(({ option, message, help }) => (option === 'logtimezone' ? [diagnosticAt(jail.place, message, { help })] : [])),
+      ...unreadable(jail),
       ...refused.map(({ place, why, name }) => diagnosticAt(place, `the action ${name} cannot be run: ${why}`)),
     ];
     if (broken.length > 0) {
@@ -58,6 +60,14 @@ export function loadForeignJails(dir: string, nowMs: number, options: LoadOption
     );
   }
   return { jails, disabled, diagnostics, texts: read.texts };
+}
+
+/** Where its lines cannot be had, another journal in their place would be no help. */
+function unreadable({ reading, options, place }: F2bJail): readonly Diagnostic[] {
+  if (reading.kind !== 'journal' || !reading.options.has('journalfiles')) return [];
+  const [at] = options.get('backend')?.places ?? [place];
+  const help = 'name the directory that holds them: systemd[journalpath=/var/log/journal]';
+  return [diagnosticAt(at, 'journalfiles: single files of the journal cannot be read', { help })];
 }
 
 /** What fail2ban.conf says that jails depend on. */

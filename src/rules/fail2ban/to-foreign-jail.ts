@@ -6,7 +6,6 @@ import {
   type ForeignReading,
   foreignFilterName,
 } from '../../model/foreign-jail.ts';
-import { banTimes } from './ban-lengths.ts';
 import { filterTexts } from './filter-texts.ts';
 import type { F2bJail, F2bReading } from './jail-file.ts';
 import { toJail } from './to-jail.ts';
@@ -28,7 +27,7 @@ export function toForeignJail(
   { actions, purgeageMs, ownLog, random }: ForeignJailContext,
 ): { readonly foreign: ForeignJail; readonly differences: readonly string[] } {
   const { name, place, filter, ignoreself: self, ignorecommand: command, ignorecache: cache, maxmatches } = jail;
-  const converted = toJail(jail, { filters: [foreignFilterName(name)], purgeageMs });
+  const converted = toJail(jail, { filters: [foreignFilterName(name)], purgeageMs, random });
   const reading = toReading(jail.reading, jail.logencoding);
   // Stock jails stand in jail.conf; who enabled this one wants to be led to his own line.
   const [enabled] = jail.options.get('enabled')?.places ?? [place];
@@ -38,7 +37,6 @@ export function toForeignJail(
       jail: {
         ...converted.jail,
         wholeFindtime: true,
-        bantime: banTimes(jail.bantime, purgeageMs, random),
         ...(converted.closes ? {} : { closes: false }),
       },
       texts: filterTexts(filter, jail.logtimezone),

@@ -1,8 +1,7 @@
 import type { Jail } from '../../model/decision.ts';
 import type { Ports } from '../../model/filter.ts';
 import { kernelPorts } from './actions.ts';
-import { isPlain, plainBantime } from './ban-lengths.ts';
-import { banLengthMs } from './bantime.ts';
+import { banTimes } from './ban-lengths.ts';
 import type { F2bJail } from './jail-file.ts';
 
 /** A jail of fail2ban as the decisions take it. */
@@ -10,11 +9,6 @@ export interface ConvertedJail {
   readonly jail: Jail;
   /** Our sets close its ports; if not, all that it does is in other actions, and `jail.ports` says only what the jail is about. */
   readonly closes: boolean;
-  /**
-   * The ban after so many earlier ones, in ms, where four numbers cannot say it: with a formula, multipliers, a factor or a random part.
-   * `jail.bantime` then holds the first ban and the upper bound.
-   */
-  readonly lengthMs: ((earlier: number, random: () => number) => number) | undefined;
   /** What is otherwise than in fail2ban, in words for a person. */
   readonly differences: readonly string[];
 }
@@ -24,10 +18,11 @@ export interface ConvertedJail {
  *
  * @param filters what the jail's filter is called among ours
  * @param purgeageMs how long fail2ban remembers bans, `dbpurgeage`
+ * @param random for ban times with a random part
  */
 export function toJail(
   jail: F2bJail,
-  { filters, purgeageMs }: { readonly filters: readonly string[]; readonly purgeageMs: number },
+  { filters, purgeageMs, random }: { readonly filters: readonly string[]; readonly purgeageMs: number; readonly random: () => number },
 ): ConvertedJail {
   const { name, maxretry, findtimeMs, bantime } = jail;
   const closed = kernelPorts(jail.actions);
@@ -42,13 +37,12 @@ export function toJail(
       filters,
       maxretry,
       findtimeMs,
-      bantime: plainBantime(bantime, purgeageMs),
+      bantime: banTimes(bantime, purgeageMs, random),
       prefix: { ipv4: 32, ipv6: 128 },
       ports,
       observe: false,
     },
     closes: closed.length > 0,
-    lengthMs: isPlain(bantime) ? undefined : (earlier, random) => banLengthMs(bantime, earlier, random),
     differences: [...new Set(differences)],
   };
 }
