@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { formatDiagnostic } from './diagnostic.ts';
 import type { Filter } from './model/filter.ts';
+import { packageRules } from './package-files.ts';
 import { type LoadedRules, loadRuleFiles, loadRules } from './rules/native/load-rules.ts';
 
 /** Where rule files are looked for: those of the package, then the administrator's, which hide files of the same name. */
-export const ruleDirectories: readonly string[] = [fileURLToPath(new URL('../rules', import.meta.url)), '/etc/sluice/rules.d'];
+export const ruleDirectories: readonly string[] = [packageRules, '/etc/sluice/rules.d'];
 
 /** The name that the filter of a rule file has if nothing is wrong with it: that of the file. */
 export function nameOf(file: string): string {

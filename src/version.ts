@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { manifestFile } from './package-files.ts';
 
-/** The package's version: package.json stands beside `src` and beside `dist`. */
+/** The package's version. */
 export function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const manifest: unknown = JSON.parse(readFileSync(manifestFile, 'utf8'));
   if (typeof manifest === 'object' && manifest !== null && 'version' in manifest && typeof manifest.version === 'string') {
     return manifest.version;
   }

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Diagnostic } from '../diagnostic.ts';
 import type { ForeignDialect } from '../model/foreign-dialect.ts';
+import { builtInConfig } from '../package-files.ts';
 import { type Machine, machineLayer } from './built-in.ts';
 import { type ConfigContext, type ConfigReading, parseConfig } from './parse.ts';
 import { wholeFile } from './part.ts';
@@ -13,8 +13,6 @@ import type { SourceFile } from './tree.ts';
 
 /** A larger file is not a configuration; an allowlist of 100,000 networks is 2 MB. */
 const maxFileBytes = 4 * 1024 * 1024;
-
-const builtInPath = fileURLToPath(new URL('../../share/sluice.yaml', import.meta.url));
 
 /** What the configuration needs to know of the rules. */
 export interface KnownRules {
@@ -44,7 +42,7 @@ export function loadConfig(path: string, rules: KnownRules): LoadedConfig {
 
 /** The defaults that are built in, fitted to this machine, with /etc/sluice/conf.d/*.yaml over them. */
 export function loadBuiltIn(machine: Machine, rules: KnownRules): LoadedConfig {
-  const layers = [...readText(builtInPath), machineLayer(machine), ...readDropIns(join(dirname(configPath), 'conf.d'))];
+  const layers = [...readText(builtInConfig), machineLayer(machine), ...readDropIns(join(dirname(configPath), 'conf.d'))];
   return finish(undefined, layers, rules);
 }
 
@@ -177,7 +175,7 @@ function helpAgainst(error: unknown, path: string): string | undefined {
   const code = codeOf(error);
   if (code === 'EISDIR') return `write ${join(path, 'sluice.yaml')}`;
   if (code !== 'ENOENT') return undefined;
-  return `without -c, sluice reads ${configPath}, or takes its built-in defaults if that is not there; they are in ${builtInPath}`;
+  return `without -c, sluice reads ${configPath}, or takes its built-in defaults if that is not there; they are in ${builtInConfig}`;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -35,6 +35,8 @@ interface Waiting extends Omit<LineTask, 'sequence'> {
   readonly verdict?: GuardedVerdict;
 }
 
+/** Compiled, both ends lie in one folder. */
+const workerFile = import.meta.url.endsWith('.ts') ? 'guard-worker.ts' : 'guard-worker.js';
 const batchSize = 256;
 /** How often the watch looks, in ms. */
 const watchMs = 10;
@@ -162,7 +164,7 @@ export class FilterGuard {
   private startWorker(): Worker {
     const data: WorkerData = { filters: [...this.filters.values()], progress: this.inWork.buffer };
     Atomics.store(this.inWork, 0, 0);
-    const worker = new Worker(new URL(import.meta.url.replace(/filter-guard\.(ts|js)$/, 'guard-worker.$1')), {
+    const worker = new Worker(new URL(workerFile, import.meta.url), {
       workerData: data,
       resourceLimits: { maxOldGenerationSizeMb: workerMegabytes },
     });

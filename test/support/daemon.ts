@@ -9,7 +9,7 @@ import type { DaemonEvent } from '../../src/control/event.ts';
 import type { Status } from '../../src/control/protocol.ts';
 import type { NetworkPair } from './netns.ts';
 
-const sluice = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
+const ofCheckout = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 
 /** A real daemon, started as an administrator would, in the `host` namespace of a network or on this machine. */
 export interface RunningDaemon {
@@ -35,10 +35,13 @@ export interface RunningDaemon {
 /**
  * Starts `sluice run` with the configuration given and waits until it says that it is ready. `control` and `state` are added, in a
  * private folder below `directory`.
+ *
+ * @param sluice the program
  */
 export async function startSluice(
   network: Pick<NetworkPair, 'directory'> & { readonly host?: NetworkPair['host'] },
   yaml: string,
+  sluice = ofCheckout,
 ): Promise<RunningDaemon> {
   const directory = join(network.directory, 'sluice');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
