@@ -44,7 +44,9 @@ export function findFilter(spec: string): { readonly filter: Filter } | { readon
 function rulesWith(name: string): LoadedRules {
   const path = ruleDirectories.map((directory) => join(directory, `${name}.yaml`)).findLast(exists);
   const rules = path === undefined ? undefined : loadRuleFiles([path], false);
-  return rules?.files.some(({ filter }) => filter === undefined || filter.name === name) === true ? rules : loadRules(ruleDirectories);
+  return rules?.files.some(({ filter }) => filter === undefined || filter.name === name) === true
+    ? rules
+    : loadRules(ruleDirectories, false);
 }
 
 function exists(path: string): boolean {

@@ -13,6 +13,7 @@ import { createLog, type Log } from './daemon/log.ts';
 import { probeMachine } from './daemon/machine.ts';
 import { serveMetrics } from './metrics/server.ts';
 import { createNotifier } from './daemon/notify.ts';
+import { readHost } from './host/host.ts';
 import { loadSetup } from './setup.ts';
 import { readVersion } from './version.ts';
 
@@ -27,12 +28,13 @@ export async function run(options: RunOptions): Promise<number> {
   let reload = (): void => {};
   process.on('SIGHUP', () => reload());
   const log = createLog({ nowMs: Date.now, linesPerSecond: logLinesPerSecond });
-  // Asked now, answered while the configuration is read.
+  // Both are asked now, and answered while the configuration is read.
   const permission = options.observe ? undefined : probeNft(findNft());
   let machine: Machine | undefined;
   const probe = async (): Promise<Machine> => (machine ??= await probeMachine());
   const read = () => load(options, probe);
 
+  const host = readHost();
   const first = await read();
   if ('mistakes' in first) {
     process.stderr.write(`${first.mistakes}\nsluice run: the configuration cannot be used; nothing was started\n`);
@@ -46,7 +48,16 @@ export async function run(options: RunOptions): Promise<number> {
   let daemon: Daemon;
   try {
     await expectNobody(loaded.config.control.socket);
-    daemon = await startDaemon({ loaded, nft: enforcing.nft, because: enforcing.because, log, nowMs: Date.now, version, reload: read });
+    daemon = await startDaemon({
+      loaded,
+      host: await host,
+      nft: enforcing.nft,
+      because: enforcing.because,
+      log,
+      nowMs: Date.now,
+      version,
+      reload: read,
+    });
   } catch (error) {
     log('error', `cannot start: ${text(error)}`);
     return exit.failed;
@@ -99,7 +110,7 @@ async function load(
   { config: given, fail2ban }: RunOptions,
   probe: () => Promise<Machine>,
 ): Promise<{ readonly loaded: Loaded; readonly warnings: readonly string[] } | { readonly mistakes: string }> {
-  const { rules, loaded, foreign, mistakes, warnings } = await loadSetup(given, probe, fail2ban);
+  const { rules, loaded, foreign, mistakes, warnings } = await loadSetup(given, probe, { fail2ban });
   if (mistakes !== '' || loaded.reading.kind === 'mistakes') return { mistakes };
   const { config, written } = loaded.reading;
   const lineOf = (file: string, line: number): string | undefined => loaded.texts.get(file)?.split(/\r?\n/)[line - 1];

@@ -30,11 +30,16 @@ const noForeignJails: ForeignJails = { jails: [], disabled: [], diagnostics: [],
 /**
  * @param given what `-c` says
  * @param machine for the built-in defaults, where there is no configuration file
+ * @param withTests also the tests in the rule files, which `check` runs
  * @param fail2ban what `--fail2ban` says: in place of the directory that the configuration names. Without a configuration file the jails that are built
  * in are left out, with what they read: they recognise the same offences.
  */
-export async function loadSetup(given: string | undefined, machine: () => Promise<Machine>, fail2ban?: string): Promise<Setup> {
-  const rules = loadRules(ruleDirectories);
+export async function loadSetup(
+  given: string | undefined,
+  machine: () => Promise<Machine>,
+  { fail2ban, withTests = false }: { readonly fail2ban?: string | undefined; readonly withTests?: boolean } = {},
+): Promise<Setup> {
+  const rules = loadRules(ruleDirectories, withTests);
   const broken = rules.files.filter(({ filter }) => filter === undefined);
   const known = {
     filters: rules.filters,

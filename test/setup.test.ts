@@ -18,7 +18,7 @@ const machine = async () => ({ journal: true, files: ['/var/log/mail.log'], nfta
 describe('--fail2ban without a configuration file', { skip }, () => {
   test('reads what its jails read, and nothing else', async (t) => {
     const jails = '[sshd]\nenabled = true\nfilter =\nfailregex = from <HOST>$\nlogpath = /var/log/auth.log\naction =\n';
-    const { foreign, loaded, mistakes } = await loadSetup(undefined, machine, directory(t, jails));
+    const { foreign, loaded, mistakes } = await loadSetup(undefined, machine, { fail2ban: directory(t, jails) });
     assert.equal(mistakes, '');
     assert.deepEqual(
       foreign.jails.map(({ jail }) => jail.name),
@@ -31,7 +31,7 @@ describe('--fail2ban without a configuration file', { skip }, () => {
   });
 
   test('says so when no jail is enabled', async (t) => {
-    const { warnings, mistakes } = await loadSetup(undefined, machine, directory(t, '[sshd]\nlogpath = /var/log/auth.log\n'));
+    const { warnings, mistakes } = await loadSetup(undefined, machine, { fail2ban: directory(t, '[sshd]\nlogpath = /var/log/auth.log\n') });
     assert.equal(mistakes, '');
     assert.deepEqual(
       warnings.filter(({ file }) => file.endsWith('jail.conf')).map(({ message }) => message),

@@ -26,6 +26,8 @@ import { openStore } from '../store/store.ts';
 
 export interface DaemonDeps {
   readonly loaded: Loaded;
+  /** Read just now. */
+  readonly host: HostFacts;
   /** Path of nft; undefined: observe, and `because` says why. */
   readonly nft: string | undefined;
   readonly because: string;
@@ -89,10 +91,20 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const kernel =
     deps.nft === undefined ? observing : linkKernel({ nft: deps.nft, setSize: config.enforce.setSize, decider, events, metrics, nowMs });
 
+  let { host } = deps;
+  for (const problem of host.problems) events.notice('warning', problem);
   const store = openStore(config.state.path, startedMs);
   if (store.trouble !== undefined) events.notice('error', store.trouble);
   let storeTrouble = store.trouble;
   const stored = store.load();
+  decider.protect(protectionsOf(config, host), startedMs);
+  const restored = decider.restore(stored, startedMs);
+  const allow = () => prefixesOf(decider.neverBanned.entries);
+  // Before everything that can wait until the hosts are shut out.
+  const enforced = await kernel.start(decider.jails, allow());
+  if (enforced.kind === 'not_yet') events.notice('error', `bans are not in the kernel yet: ${enforced.why}`);
+  // What was written is everything; later changes come on top.
+  decider.takeKernelChanges(startedMs);
   const checkpointer = createCheckpointer({
     store,
     changes: () => decider.takeChanges(),
@@ -105,8 +117,6 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     },
   });
 
-  let host: HostFacts = await readHost({ nowMs: startedMs });
-  for (const problem of host.problems) events.notice('warning', problem);
   const rulesOf = (next: Loaded): PipelineRules => {
     const { sources } = next.config;
     const own: OwnHost = {
@@ -155,7 +165,6 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   });
   foreign.use(loaded.foreign);
 
-  const allow = () => prefixesOf(decider.neverBanned.entries);
   const label = (): void => {
     metrics.configure(labelsOf(loaded, foreign.inputs()), nowMs());
     metrics.alsoAsFail2ban(loaded.config.fail2banNames ? allJails(loaded) : undefined);
@@ -189,18 +198,12 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     metrics.jails.disabled.set(disabled.size + loaded.disabled.length);
   });
 
-  decider.protect(protectionsOf(config, host), startedMs);
-  const restored = decider.restore(stored, startedMs);
   for (const ban of decider.bans()) {
     events.restored(ban);
     counts.restored(ban.jail);
     foreign.restored(ban);
   }
-  // What the start writes is everything; later changes come on top.
-  decider.takeKernelChanges(startedMs);
   pipeline.announce(restored.filter(({ kind }) => kind !== 'unban'));
-  const enforced = await kernel.start(decider.jails, allow());
-  if (enforced.kind === 'not_yet') events.notice('error', `bans are not in the kernel yet: ${enforced.why}`);
   await sources.use([...inputsOf(config, usedFilters(loaded)), ...foreign.inputs()]);
 
   let saidTrip: Trip | undefined;

@@ -11,7 +11,7 @@ import { failedTests, loadSetup, type Setup } from '../setup.ts';
 
 /** `sluice check`: every mistake in configuration and rules at once, and the tests inside the rules. Exit 3 if there is any. */
 export async function check({ config, ruleFiles, json }: CheckOptions): Promise<number> {
-  const setup = ruleFiles.length > 0 && config === undefined ? undefined : await loadSetup(config, probeMachine);
+  const setup = ruleFiles.length > 0 && config === undefined ? undefined : await loadSetup(config, probeMachine, { withTests: true });
   const rules = ruleFiles.length > 0 ? readRules(ruleFiles) : setup?.rules;
   if (typeof rules === 'string') return cannotRead(rules);
   const failed = rules === undefined ? [] : failedTests(rules.files, Date.now());

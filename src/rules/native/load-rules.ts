@@ -20,14 +20,18 @@ export interface LoadedRules {
  * Loads every `*.yaml` of the directories: the package's `rules/`, then `/etc/sluice/rules.d`. A file hides those of the same name in
  * earlier directories. A directory that does not exist has no rules.
  *
+ * @param withTests as for {@link loadRuleFiles}
  * @throws {Error} if a directory or a file is there and cannot be read.
  */
-export function loadRules(dirs: readonly string[]): LoadedRules {
+export function loadRules(dirs: readonly string[], withTests = true): LoadedRules {
   const paths = new Map<string, string>();
   for (const dir of dirs) {
     for (const name of yamlFiles(dir)) paths.set(name, join(dir, name));
   }
-  return loadRuleFiles([...paths.keys()].toSorted().map((name) => paths.get(name) ?? name));
+  return loadRuleFiles(
+    [...paths.keys()].toSorted().map((name) => paths.get(name) ?? name),
+    withTests,
+  );
 }
 
 /**
