@@ -56,12 +56,16 @@ export class BanBook {
   }
 
   /** Enters a ban, in place of one under the same key. @param known the store has it already */
-  put(key: SubjectKey, entry: { readonly lane: number; readonly ban: Ban; readonly failures: number | undefined }, known = false): void {
+  put(
+    key: SubjectKey,
+    { lane, ban, failures }: { readonly lane: number; readonly ban: Ban; readonly failures: number | undefined },
+    known = false,
+  ): void {
     let row = this.#table.find(key);
     const old = row === -1 ? undefined : this.#bans[row];
     if (old !== undefined) this.#heapOf(old.ban.observe).remove(old);
     if (row === -1) row = this.#table.add(key);
-    const active: ActiveBan = { ...entry, untilMs: entry.ban.untilMs, heapIndex: 0 };
+    const active: ActiveBan = { lane, ban, failures, untilMs: ban.untilMs, heapIndex: 0 };
     this.#bans[row] = active;
     this.#heapOf(active.ban.observe).add(active);
     if (known) this.#changes.known(row);

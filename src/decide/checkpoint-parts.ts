@@ -73,7 +73,7 @@ export class CheckpointParts {
       if (slot === undefined) {
         unusable.bans.push({ jail, subject });
         out.push({ kind: 'unban', jail, subject, because: 'jail_removed', ban });
-      } else this.#ledger.enter(slot.lane, { ...ban, observe: slot.jail.observe }, undefined, nowMs, out, true);
+      } else this.#ledger.enter(slot.lane, observes(ban, slot.jail.observe), undefined, nowMs, out, true);
     }
     for (const { jail, subject, failuresMs } of windows) {
       const slot = index.named(jail);
@@ -89,4 +89,8 @@ export class CheckpointParts {
     const names = new Map([...this.#lanes].map(([name, lane]) => [lane, name]));
     return (key) => ({ jail: names.get(laneOf(key)) ?? '', subject: subjectOf(key) });
   }
+}
+
+function observes(ban: Ban, observe: boolean): Ban {
+  return ban.observe === observe ? ban : { ...ban, observe };
 }

@@ -7,7 +7,7 @@ import { auditSets, eitherOf, readSets } from './kernel-audit.ts';
 import { compareListing, type Drift } from './kernel-listing.ts';
 import { type LookedUp, lookUp } from './kernel-lookup.ts';
 import { listTable } from './kernel-table.ts';
-import { countBySet, layoutOf, placeOf, withPlace } from './layout.ts';
+import { countBySet, layoutOf, placeOf, withPlaces } from './layout.ts';
 import { startNftChild } from './nft-child.ts';
 import { shapeOf } from './nft-script.ts';
 import { createSocketKiller } from './socket-kill.ts';
@@ -151,10 +151,8 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
   };
 
   const configure = ({ lists, lengths, allow }: Wanted): Promise<Settled> => {
-    let layout = layoutOf(lists, lengths, allow);
     // Bans by hand have lengths that no jail names.
-    for (const change of currentState()) layout = withPlace(layout, change);
-    transactions.shape(layout);
+    transactions.shape(withPlaces(layoutOf(lists, lengths, allow), currentState()));
     return transactions.settled(true);
   };
 

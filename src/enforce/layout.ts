@@ -119,9 +119,14 @@ export function withSet(layout: Layout, ports: Ports, family: Family, length: nu
 }
 
 /** The layout with a set for that subject; the same layout if it has one. */
-export function withPlace(layout: Layout, { ports, subject }: { readonly ports: Ports; readonly subject: Prefix }): Layout {
+export function withPlace(layout: Layout, { ports, subject }: Element): Layout {
   const { family, length } = placeOf(ports, subject);
   return withSet(layout, ports, family, length);
+}
+
+/** The layout with sets for all of them. O(n), 0.2 us each. */
+export function withPlaces(layout: Layout, elements: Iterable<Element>): Layout {
+  return kindsOf(elements).reduce((grown, { ports, first }) => withPlace(grown, { ports, subject: first }), layout);
 }
 
 export function hasPlace(layout: Layout, place: Place): boolean {
@@ -129,26 +134,34 @@ export function hasPlace(layout: Layout, place: Place): boolean {
 }
 
 /** How many of them belong into each set. O(n), 0.2 us each: no names are made for elements of a kind seen before. */
-export function countBySet(layout: Layout, elements: Iterable<{ readonly ports: Ports; readonly subject: Prefix }>): Map<string, number> {
+export function countBySet(layout: Layout, elements: Iterable<Element>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { sets } of layout.groups.values()) for (const name of sets.keys()) counts.set(name, 0);
-  const kinds = new Map<Ports, Map<string, { readonly first: Prefix; count: number }>>();
+  for (const { ports, first, count } of kindsOf(elements)) {
+    const { set } = placeOf(ports, first);
+    counts.set(set, (counts.get(set) ?? 0) + count);
+  }
+  return counts;
+}
+
+interface Element {
+  readonly ports: Ports;
+  readonly subject: Prefix;
+}
+
+/** One for each list of ports and prefix length among them. */
+function kindsOf(elements: Iterable<Element>): readonly { readonly ports: Ports; readonly first: Prefix; readonly count: number }[] {
+  const lists = new Map<Ports, Map<string, { readonly ports: Ports; readonly first: Prefix; count: number }>>();
   for (const { ports, subject } of elements) {
-    let lengths = kinds.get(ports);
-    if (lengths === undefined) kinds.set(ports, (lengths = new Map()));
+    let lengths = lists.get(ports);
+    if (lengths === undefined) lists.set(ports, (lengths = new Map()));
     const length = subject.slice(subject.lastIndexOf('/'));
     const kind = familyOf(subject) === 'ipv4' ? length : `6${length}`;
     const known = lengths.get(kind);
-    if (known === undefined) lengths.set(kind, { first: subject, count: 1 });
+    if (known === undefined) lengths.set(kind, { ports, first: subject, count: 1 });
     else known.count++;
   }
-  for (const [ports, lengths] of kinds) {
-    for (const { first, count } of lengths.values()) {
-      const { set } = placeOf(ports, first);
-      counts.set(set, (counts.get(set) ?? 0) + count);
-    }
-  }
-  return counts;
+  return [...lists.values()].flatMap((lengths) => [...lengths.values()]);
 }
 
 /** The allow list by set; each set's addresses in the order given, without duplicates. */

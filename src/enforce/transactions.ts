@@ -7,7 +7,7 @@ import { emptyLayout, type Layout, placeOf, withPlace } from './layout.ts';
 import { adviceFor } from './nft-advice.ts';
 import type { NftChild, Ran } from './nft-child.ts';
 import type { NftProblem } from './nft-error.ts';
-import { type Edit, elementScript } from './nft-script.ts';
+import { type Edit, type ElementScript, elementScript } from './nft-script.ts';
 import { createPace } from './pace.ts';
 import { createWaiters, type Settled } from './waiters.ts';
 
@@ -52,6 +52,16 @@ export interface Transactions {
   readonly stop: () => Promise<void>;
 }
 
+/** One transaction, as nft will read it. */
+interface Prepared {
+  readonly batch: readonly Entry[];
+  readonly entries: readonly Entry[];
+  /** Of the batch, those that need not be written any more. */
+  readonly over: readonly Entry[];
+  readonly script: ElementScript;
+  readonly nowMs: number;
+}
+
 /** Single elements that are taken out of a batch, one transaction each, before the rest waits. */
 const maxRepairs = 20;
 /** Attempts at once for a problem that the attempt itself mends. */
@@ -80,6 +90,8 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   let ceiling = batchElements;
   let limit = batchElements;
   let retry: readonly Entry[] = [];
+  /** Of what is written again, the next transaction. */
+  let ahead: Prepared | undefined;
   let repairs = 0;
   let hasty = 0;
   let failures = 0;
@@ -99,6 +111,9 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     for (;;) {
       if (stopping && failures > 0) break;
       if (wantEnsure) {
+        // Its sets may go.
+        retry = [...retry, ...(ahead?.batch ?? [])];
+        ahead = undefined;
         await ensure();
         continue;
       }
@@ -106,10 +121,11 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
         await pace.rest();
         if (wantEnsure) continue;
       }
-      const batch = retry.length > 0 ? retry : take();
-      if (batch.length === 0) break;
-      retry = [];
-      await commit(batch);
+      const prepared = retry.length > 0 ? prepare(retry) : (ahead ?? prepare(take()));
+      if (prepared.batch.length === 0) break;
+      if (retry.length > 0) retry = [];
+      else ahead = undefined;
+      await commit(prepared);
     }
     running = false;
     waiters.reached(queue.oldest());
@@ -153,7 +169,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     settleRestored();
   };
 
-  const commit = async (batch: readonly Entry[]): Promise<void> => {
+  const prepare = (batch: readonly Entry[]): Prepared => {
     const nowMs = Date.now();
     const entries: Entry[] = [];
     const edits: Edit[] = [];
@@ -163,10 +179,19 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       if (edit === undefined) over.push(entry);
       else if (entries.push(entry) > 0) edits.push(edit);
     }
+    return { batch, entries, over, script: elementScript(edits), nowMs };
+  };
+
+  const commit = async ({ entries, over, script: { text, editAt }, nowMs }: Prepared): Promise<void> => {
     if (entries.length === 0) return written(over, nowMs, 0);
-    const { text, editAt } = elementScript(edits);
     const beganMs = performance.now();
-    const ran = await child.run({ program: 'nft', args: ['-f', '-'], input: text });
+    const running = child.run({ program: 'nft', args: ['-f', '-'], input: text });
+    // While nft is at work. What is decided meanwhile waits for one transaction more.
+    if (queue.restoring() && queue.waiting() === 0 && ahead === undefined) {
+      const batch = take();
+      if (batch.length > 0) ahead = prepare(batch);
+    }
+    const ran = await running;
     counted(ran, entries.length);
     const problem = problemOf(ran);
     if (problem === undefined) {
@@ -230,7 +255,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   };
 
   const settleRestored = (): void => {
-    if (queue.restoring()) return;
+    if (queue.restoring() || ahead !== undefined) return;
     waiters.restored();
     if (restoring !== undefined && !wantEnsure) {
       hooks.restored(restoring.elements, performance.now() - restoring.sinceMs);
@@ -299,7 +324,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     shaped: () => (wantEnsure ? undefined : ensures),
     renewed: table.renewed,
     waiting: queue.waiting,
-    resting: () => down === undefined && !queue.restoring() && !restoreAll,
+    resting: () => down === undefined && !queue.restoring() && ahead === undefined && !restoreAll,
     stop: async () => {
       if (failures === 0) {
         pace.hurry();

@@ -42,12 +42,12 @@ const dot = 0x2e;
 const zero = 0x30;
 const nine = 0x39;
 
-/** Four numbers up to 255 without leading zeros: IPv4 in canonical form. */
-function isDottedQuad(text: string): boolean {
-  if (text.length < 7 || text.length > 15) return false;
+/** Whether the text, or the first part of it, is four numbers up to 255 without leading zeros: IPv4 in canonical form. */
+function isDottedQuad(text: string, length = text.length): boolean {
+  if (length < 7 || length > 15) return false;
   let dots = 0;
   let value = -1;
-  for (let at = 0; at < text.length; at += 1) {
+  for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === dot) {
       if (value === -1) return false;
@@ -65,6 +65,8 @@ function isDottedQuad(text: string): boolean {
 /** `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`; host bits are cleared. @returns undefined for anything else. */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf('/');
+  // As we write it ourselves, and nearly all that is read again: it stays the text that it is.
+  if (slash === text.length - 3 && text.endsWith('/32') && isDottedQuad(text, slash)) return text as Prefix;
   const address = parseAddress(slash === -1 ? text : text.slice(0, slash));
   if (address === undefined) return undefined;
   const bits = familyOf(address) === 'ipv4' ? 32 : 128;

@@ -62,6 +62,9 @@ describe('parsePrefix', () => {
     ['192.0.2.0/024', undefined],
     ['192.0.2.0/', undefined],
     ['::ffff:192.0.2.0/120', undefined],
+    ['192.0.2.1/32/32', undefined],
+    ['192.0.2/32', undefined],
+    ['192.0.2.256/32', undefined],
   ];
   for (const [text, prefix] of cases) test(`${text}: ${prefix ?? 'refused'}`, () => assert.equal(parsePrefix(text), prefix));
 

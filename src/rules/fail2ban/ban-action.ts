@@ -60,9 +60,19 @@ function typeOf(name: string, type: string | undefined): KernelBan['type'] | und
   return undefined;
 }
 
-const everyPort: Ports = { kind: 'list', protocol: 'tcp', ports: Array.from({ length: 65_535 }, (_, index) => index + 1) };
-const everyPortUdp: Ports = { ...everyPort, protocol: 'udp' };
-const everyPortBoth: Ports = { ...everyPort, protocol: 'both' };
+type Protocol = 'tcp' | 'udp' | 'both';
+
+const everyPort = new Map<Protocol, Ports>();
+
+/** Always the same object. Made when it is asked for: it takes longer than to read a jail. */
+function everyPortOf(protocol: Protocol): Ports {
+  let ports = everyPort.get(protocol);
+  if (ports === undefined) {
+    ports = { kind: 'list', protocol, ports: Array.from({ length: 65_535 }, (_, index) => index + 1) };
+    everyPort.set(protocol, ports);
+  }
+  return ports;
+}
 
 function portsOf(
   type: KernelBan['type'],
@@ -91,9 +101,9 @@ function portsOf(
  *
  * @returns undefined if it names no port that is known
  */
-export function readPorts(text: string, protocol: 'tcp' | 'udp' | 'both', services: string): Ports | undefined {
+export function readPorts(text: string, protocol: Protocol, services: string): Ports | undefined {
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '');
-  if (entries.some((entry) => /^[01][:-]65535$/.test(entry))) return { tcp: everyPort, udp: everyPortUdp, both: everyPortBoth }[protocol];
+  if (entries.some((entry) => /^[01][:-]65535$/.test(entry))) return everyPortOf(protocol);
   const parsed = parsePorts(
     entries.map((entry) => entry.replace(/^0([:-])/, '1$1')),
     services,
