@@ -49,6 +49,11 @@ export class BanBook {
     return row === -1 ? undefined : this.#bans[row];
   }
 
+  /** Room for so many more. */
+  reserve(bans: number): void {
+    this.#table.reserve(bans);
+  }
+
   /** The ban that must end before one more of this kind fits: the one that would end first anyway. undefined: there is room. */
   inTheWay(observe: boolean): ActiveBan | undefined {
     const heap = this.#heapOf(observe);
@@ -61,10 +66,11 @@ export class BanBook {
     { lane, ban, failures }: { readonly lane: number; readonly ban: Ban; readonly failures: number | undefined },
     known = false,
   ): void {
-    let row = this.#table.find(key);
+    const hash = this.#table.hashOf(key);
+    let row = this.#table.find(key, hash);
     const old = row === -1 ? undefined : this.#bans[row];
     if (old !== undefined) this.#heapOf(old.ban.observe).remove(old);
-    if (row === -1) row = this.#table.add(key);
+    if (row === -1) row = this.#table.add(key, hash);
     const active: ActiveBan = { lane, ban, failures, untilMs: ban.untilMs, heapIndex: 0 };
     this.#bans[row] = active;
     this.#heapOf(active.ban.observe).add(active);

@@ -67,6 +67,7 @@ export class CheckpointParts {
       if (slot === undefined) unusable.past.push({ jail, subject });
       else this.#ledger.history.put(this.#ledger.keyOf(slot.lane, subject), { count, endedMs }, true);
     }
+    this.#ledger.book.reserve(bans.length);
     for (const ban of bans) {
       const { jail, subject } = ban;
       const slot = index.named(jail);

@@ -47,10 +47,22 @@ export class KeyTable {
     return (this.#lengths[length] ?? 0) > 0;
   }
 
+  /** Room for so many more, so that the index need not grow for each piece of them. */
+  reserve(rows: number): void {
+    const wanted = Math.ceil((rows * roomFor) / segmentCount);
+    for (const [segment, slots] of this.#segments.entries())
+      if (this.#used[segment] === 0 && slots.length < wanted) this.#segments[segment] = new Uint32Array(2 ** Math.ceil(Math.log2(wanted)));
+  }
+
+  /** For whoever asks more than once about a key. */
+  hashOf(key: SubjectKey): number {
+    return hashKey(key, this.#seed);
+  }
+
   /** @returns the row, or -1. */
-  find(key: SubjectKey): number {
+  find(key: SubjectKey, known?: number): number {
     if (this.#size === 0) return -1; // nobody has been banned before, say
-    const hash = hashKey(key, this.#seed);
+    const hash = known ?? hashKey(key, this.#seed);
     const slots = this.#segmentOf(hash);
     const mask = slots.length - 1;
     const tag = tagOf(hash);
@@ -62,13 +74,12 @@ export class KeyTable {
   }
 
   /** Gives the key a row. It must not have one. Columns under the row still hold what stood there before. */
-  add(key: SubjectKey): number {
+  add(key: SubjectKey, hash = hashKey(key, this.#seed)): number {
     if (this.#size === maxRows) throw new RangeError(`a table holds at most ${maxRows} subjects`);
     let row = this.#free;
     if (row === -1) row = this.#end++;
     else this.#free = this.#keys.get(row) - 1;
     for (let word = 0; word < keyWords; word++) this.#keys.set(row, key[word] ?? 0, word);
-    const hash = hashKey(key, this.#seed);
     const segment = hash >>> segmentShift;
     const used = (this.#used[segment] ?? 0) + 1;
     this.#used[segment] = used;
@@ -150,6 +161,8 @@ export class KeyTable {
 const segmentCount = 256;
 const segmentShift = 24;
 const firstSlots = 16;
+/** Slots for each row: three quarters may be in use, and segments are not all equally full. */
+const roomFor = 1.6;
 const rowBits = 24;
 const rowMask = (1 << rowBits) - 1;
 const maxRows = rowMask - 1;

@@ -112,7 +112,8 @@ export class Ledger {
    */
   enter(lane: number, ban: Ban, failures: number | undefined, nowMs: number, out: Decision[], known = false): void {
     const key = this.keyOf(lane, ban.subject);
-    const old = this.book.get(key);
+    // The store has one for each key.
+    const old = known ? undefined : this.book.get(key);
     const inTheWay = old === undefined ? this.book.inTheWay(ban.observe) : undefined;
     if (inTheWay !== undefined) this.end(inTheWay, nowMs, 'evicted', out);
     this.book.put(inTheWay === undefined ? key : this.keyOf(lane, ban.subject), { lane, ban, failures }, known);

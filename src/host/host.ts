@@ -81,16 +81,16 @@ export async function readHost({
     return sessions;
   };
 
-  const own = await attempt('own addresses', 'own address', async () => ownAddresses());
-  const gateways = await attempt('gateways', 'gateway', () => readGateways(paths.proc));
-  const resolvers = await attempt('resolvers', 'resolver', () => readResolvers(paths.resolvConf));
-  const found = [
-    await attemptSessions('sessions in utmp', () => readUtmp(paths.utmp, nowMs)),
-    await attemptSessions('sessions in wtmp', () => readWtmp(paths.wtmp, nowMs)),
-    await attemptSessions('sessions of systemd', () => readLogind(paths.sessions, nowMs)),
-    await attemptSessions('sessions of sshd', () => readSshSessions({ proc: paths.proc, ports: sshPorts, nowMs })),
-  ].flat();
-  const sessions = rememberSessions(previous?.sessions ?? [], found, nowMs);
+  const [own, gateways, resolvers, ...found] = await Promise.all([
+    attempt('own addresses', 'own address', async () => ownAddresses()),
+    attempt('gateways', 'gateway', () => readGateways(paths.proc)),
+    attempt('resolvers', 'resolver', () => readResolvers(paths.resolvConf)),
+    attemptSessions('sessions in utmp', () => readUtmp(paths.utmp, nowMs)),
+    attemptSessions('sessions in wtmp', () => readWtmp(paths.wtmp, nowMs)),
+    attemptSessions('sessions of systemd', () => readLogind(paths.sessions, nowMs)),
+    attemptSessions('sessions of sshd', () => readSshSessions({ proc: paths.proc, ports: sshPorts, nowMs })),
+  ]);
+  const sessions = rememberSessions(previous?.sessions ?? [], found.flat(), nowMs);
   const protections = [...own, ...gateways, ...resolvers, ...sessions.map(({ address, user }) => protection(address, 'session', user))];
   const addresses = own.map(({ prefix }) => parseAddress(prefix.replace(/\/.*$/, ''))).filter((address) => address !== undefined);
   return { ownAddresses: new Set(addresses), protections, sessions, problems };

@@ -207,15 +207,24 @@ function* rows(put: Statements, { bans, past, windows, allow, cursors }: Checkpo
 
 function load(database: DatabaseSync): StoredState {
   const bans: Ban[] = [];
-  for (const [jail, text, since, until, count, from, observe] of rowsOf(
+  const names = new Map<string, string>();
+  for (const [name, text, since, until, count, from, observe] of rowsOf(
     database,
     'jail, subject, since_ms, until_ms, count, origin, observe',
     'bans',
   )) {
     const subject = subjectOf(text);
     if (subject === undefined) continue;
-    const [sinceMs, untilMs] = [Number(since), infinite(until)];
-    bans.push({ jail: String(jail), subject, sinceMs, untilMs, count: Number(count), origin: origin(from), observe: observe === 1 });
+    const jail = once(names, String(name));
+    bans.push({
+      jail,
+      subject,
+      sinceMs: Number(since),
+      untilMs: infinite(until),
+      count: Number(count),
+      origin: origin(from),
+      observe: observe === 1,
+    });
   }
   const past: PastBan[] = [];
   for (const [jail, text, count, ended] of rowsOf(database, 'jail, subject, count, ended_ms', 'past_bans')) {
@@ -241,6 +250,14 @@ function rowsOf(database: DatabaseSync, columns: string, table: string): readonl
   statement.setReturnArrays(true);
   // Arrays, as was just asked for; the declaration of all() knows objects alone.
   return statement.all() as readonly unknown[] as readonly (readonly SQLOutputValue[])[];
+}
+
+/** The same text for equal ones: each row brings one of its own, and bans keep theirs. */
+function once(known: Map<string, string>, text: string): string {
+  const first = known.get(text);
+  if (first !== undefined) return first;
+  known.set(text, text);
+  return text;
 }
 
 /** A row whose address does not parse was not written by us: leave it out instead of banning what it might mean. */
