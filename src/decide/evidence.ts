@@ -1,136 +1,169 @@
 import type { Prefix } from '../model/address.ts';
-import { ownText } from '../model/own-text.ts';
 
 /** One line that counted against a subject. The text is as it came: whoever shows it escapes it. */
-export interface EvidenceLine {
+export interface EvidenceLine extends Occasion {
   /** The record's time, ms since the epoch. */
   readonly atMs: number;
+  readonly line: string;
+}
+
+/** What lines have in common: names from the configuration, so that there are few. */
+interface Occasion {
   readonly source: string;
   readonly filter: string;
   readonly pattern: string;
-  readonly line: string;
   /** The jails in which it counted. */
   readonly jails: readonly string[];
 }
 
-/** Lines kept for a subject. */
+/** Lines shown of a subject. */
 const linesPerSubject = 5;
 /** The first so many bytes of a line, in UTF-8. */
 export const evidenceLineBytes = 512;
-/** What a line and a subject cost beyond their text, roughly: objects, array, entry of the map. */
-const lineOverheadBytes = 120;
-const subjectOverheadBytes = 160;
+/** The first part of an entry: where the subject's line before this one stands, atMs, the occasion, the lengths of subject and line. */
+const headBytes = 24;
+const longestSubject = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128'.length;
+const longestEntry = headBytes + longestSubject + evidenceLineBytes;
+/** What the index keeps of a subject, roughly: its text and an entry of a Map. */
+const subjectBytes = 100;
+/** Of the limit, the lines; the rest is for the index. */
+const shareOfLines = 3 / 4;
+/** To forget one takes less than half a ms. */
+const mostPieceBytes = 256 * 1024;
+const none = -1;
+
+/** Entries one behind the other, from the beginning; forgotten as a whole. */
+interface Piece {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  /** Counted through: the piece with the number n lies at the place n modulo their count. */
+  number: number;
+  end: number;
+  entries: number;
+}
 
 /**
- * The last lines that counted against each subject, for `explain`: 5 lines of 512 bytes. At the bound the subject goes that got no
- * line for the longest time.
+ * The last lines that counted against each subject, for `explain`: 5 lines of 512 bytes. At the bound the oldest lines go.
+ *
+ * They are bytes in a few large buffers: as objects they cost three times the memory, and a collector that copies all of them twice.
  */
 export class Evidence {
-  readonly #limitBytes: number;
-  readonly #subjects = new Map<Prefix, Held>();
-  /**
-   * Of the subjects in the order of their last line, linked by hand: a Map would have to forget and take up an entry for each line, and to find its
-   * oldest it passes over all that were deleted.
-   */
-  #oldest: Held | undefined;
-  #newest: Held | undefined;
-  readonly #scratch = new Uint8Array(evidenceLineBytes);
-  readonly #encoder = new TextEncoder();
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  #bytes = 0;
+  readonly #pieceBytes: number;
+  readonly #pieces: Piece[] = [];
+  readonly #mostPieces: number;
+  /** Where each subject's last line begins: the number of its piece times the size of one, and the place in it. */
+  readonly #last = new Map<Prefix, number>();
+  readonly #occasions: Occasion[] = [];
+  readonly #numbers = new Map<string, number>();
+  /** Mostly that of the next line, too. */
+  #lastNumber = -1;
+  #current: Piece;
   #evicted = 0;
 
-  /** @param limitBytes bytes in all, with an estimate of what the bookkeeping costs */
+  /** @param limitBytes bytes in all, with an estimate of what the index costs; at least 8 KiB */
   constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+    const bytes = Math.floor(limitBytes * shareOfLines);
+    this.#pieceBytes = Math.max(longestEntry, Math.min(mostPieceBytes, Math.floor(bytes / 8)));
+    this.#mostPieces = Math.max(2, Math.floor(bytes / this.#pieceBytes));
+    this.#current = this.#add(0);
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#pieces.length * this.#pieceBytes + this.#last.size * subjectBytes;
   }
 
-  /** Subjects forgotten for want of room, since the start. */
+  /** Lines forgotten for want of room, since the start. */
   get evicted(): number {
     return this.#evicted;
   }
 
-  add(subject: Prefix, { atMs, source, filter, pattern, line: whole, jails }: EvidenceLine): void {
-    const held = this.#subjects.get(subject) ?? this.#begin(subject);
-    if (held !== this.#newest) {
-      this.#unlink(held);
-      this.#append(held);
-    }
-    const before = held.bytes;
-    const line = this.#copy(whole);
-    const size = lineOverheadBytes + (oneByteEach.test(line) ? line.length : 2 * line.length);
-    held.lines.push({ atMs, source, filter, pattern, line, jails });
-    held.sizes.push(size);
-    held.bytes += size;
-    if (held.lines.length > linesPerSubject) {
-      held.lines.shift();
-      held.bytes -= held.sizes.shift() ?? 0;
-    }
-    this.#bytes += held.bytes - before;
-    while (this.#bytes > this.#limitBytes) this.#evict();
+  add(subject: Prefix, evidence: EvidenceLine): void {
+    if (this.#current.end + longestEntry > this.#pieceBytes) this.#current = this.#next();
+    const piece = this.#current;
+    const { bytes, view, end: start } = piece;
+    view.setFloat64(start, this.#last.get(subject) ?? none);
+    view.setFloat64(start + 8, evidence.atMs);
+    view.setUint32(start + 16, this.#numberOf(evidence));
+    const subjectLength = bytes.write(subject, start + headBytes, 'latin1');
+    // Never a part of a character.
+    const lineLength = bytes.write(firstPart(evidence.line), start + headBytes + subjectLength, evidenceLineBytes, 'utf8');
+    view.setUint16(start + 20, subjectLength);
+    view.setUint16(start + 22, lineLength);
+    piece.end += headBytes + subjectLength + lineLength;
+    piece.entries++;
+    this.#last.set(subject, piece.number * this.#pieceBytes + start);
   }
 
   /** Oldest first. */
   of(subject: Prefix): readonly EvidenceLine[] {
-    return this.#subjects.get(subject)?.lines ?? [];
+    const lines: EvidenceLine[] = [];
+    for (let at = this.#last.get(subject) ?? none; at !== none && lines.length < linesPerSubject; ) {
+      const number = Math.floor(at / this.#pieceBytes);
+      const piece = this.#pieces[number % this.#mostPieces];
+      // That piece has been used again.
+      if (piece?.number !== number) break;
+      const start = at % this.#pieceBytes;
+      const { view, bytes } = piece;
+      const occasion = this.#occasions[view.getUint32(start + 16)];
+      if (occasion === undefined) break;
+      const text = start + headBytes + view.getUint16(start + 20);
+      lines.push({ atMs: view.getFloat64(start + 8), ...occasion, line: bytes.toString('utf8', text, text + view.getUint16(start + 22)) });
+      at = view.getFloat64(start);
+    }
+    return lines.toReversed();
   }
 
-  #begin(subject: Prefix): Held {
-    const held: Held = { subject, bytes: subjectOverheadBytes, lines: [], sizes: [], older: undefined, newer: undefined };
-    this.#subjects.set(subject, held);
-    this.#bytes += held.bytes;
-    this.#append(held);
-    return held;
+  #add(number: number): Piece {
+    const bytes = Buffer.alloc(this.#pieceBytes);
+    const piece = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), number, end: 0, entries: 0 };
+    this.#pieces.push(piece);
+    return piece;
   }
 
-  #evict(): void {
-    const oldest = this.#oldest;
-    if (oldest === undefined) return;
-    this.#subjects.delete(oldest.subject);
-    this.#unlink(oldest);
-    this.#bytes -= oldest.bytes;
-    this.#evicted++;
+  /** A new piece, or in place of one the oldest. */
+  #next(): Piece {
+    const number = this.#current.number + 1;
+    const oldest = this.#pieces[number % this.#mostPieces];
+    if (oldest === undefined) return this.#add(number);
+    this.#forget(oldest);
+    oldest.number = number;
+    oldest.end = 0;
+    oldest.entries = 0;
+    return oldest;
   }
 
-  #append(held: Held): void {
-    held.older = this.#newest;
-    held.newer = undefined;
-    if (this.#newest === undefined) this.#oldest = held;
-    else this.#newest.newer = held;
-    this.#newest = held;
+  /** Subjects whose last line is there are not known any more. */
+  #forget({ bytes, view, number, end, entries }: Piece): void {
+    for (let start = 0; start < end; ) {
+      const text = start + headBytes;
+      const subjectLength = view.getUint16(start + 20);
+      const subject = bytes.toString('latin1', text, text + subjectLength) as Prefix;
+      if (this.#last.get(subject) === number * this.#pieceBytes + start) this.#last.delete(subject);
+      start = text + subjectLength + view.getUint16(start + 22);
+    }
+    this.#evicted += entries;
   }
 
-  #unlink({ older, newer }: Held): void {
-    if (older === undefined) this.#oldest = newer;
-    else older.newer = newer;
-    if (newer === undefined) this.#newest = older;
-    else newer.older = older;
-  }
-
-  /** A copy: a slice of the line would keep the line, and the chunk it was read in, alive. */
-  #copy(text: string): string {
-    const first = text.slice(0, evidenceLineBytes);
-    if (ascii.test(first)) return ownText(first);
-    const { written } = this.#encoder.encodeInto(text, this.#scratch);
-    return this.#decoder.decode(this.#scratch.subarray(0, written));
+  #numberOf({ source, filter, pattern, jails }: Occasion): number {
+    const last = this.#occasions[this.#lastNumber];
+    if (last?.pattern === pattern && last.filter === filter && last.source === source && areEqual(last.jails, jails))
+      return this.#lastNumber;
+    const key = `${source}\n${filter}\n${pattern}\n${jails.join('\n')}`;
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = this.#occasions.push({ source, filter, pattern, jails: [...jails] }) - 1;
+      this.#numbers.set(key, number);
+    }
+    this.#lastNumber = number;
+    return number;
   }
 }
 
-interface Held {
-  readonly subject: Prefix;
-  bytes: number;
-  readonly lines: EvidenceLine[];
-  /** Of the lines, bytes with their overhead. */
-  readonly sizes: number[];
-  /** Neighbours in the order of their last line. */
-  older: Held | undefined;
-  newer: Held | undefined;
+/** A character is a byte at least. */
+function firstPart(line: string): string {
+  return line.length <= evidenceLineBytes ? line : line.slice(0, evidenceLineBytes);
 }
 
-const ascii = /^[\u0000-\u007f]*$/;
-/** V8 keeps a text with any character beyond these in two bytes each. */
-const oneByteEach = /^[\u0000-\u00ff]*$/;
+function areEqual(names: readonly string[], others: readonly string[]): boolean {
+  return names.length === others.length && names.every((name, index) => name === others[index]);
+}

@@ -120,8 +120,8 @@ export function withSet(layout: Layout, ports: Ports, family: Family, length: nu
 
 /** The layout with a set for that subject; the same layout if it has one. */
 export function withPlace(layout: Layout, { ports, subject }: Element): Layout {
-  const { family, length } = placeOf(ports, subject);
-  return withSet(layout, ports, family, length);
+  const place = placeOf(ports, subject);
+  return hasPlace(layout, place) ? layout : withSet(layout, ports, place.family, place.length);
 }
 
 /** The layout with sets for all of them. O(n), 0.2 us each. */

@@ -32,7 +32,7 @@ export interface QueueMetrics {
 }
 
 /**
- * Bounds at which something is refused or forgotten and that belong to no source, jail or queue. `evidence`: last lines of a subject;
+ * Bounds at which something is refused or forgotten and that belong to no source, jail or queue. `evidence`: lines kept for `explain`;
  * `remembered`: addresses kept for a later line; `history`: ended bans; `window_changes`: rows the store keeps although they are out of date;
  * `events`: events that a slow follower missed; the clients: connections refused.
  */
