@@ -118,16 +118,15 @@ class JournalFollower {
 
     const start = this.#start;
     this.#expected = start.kind === 'cursor' ? start.cursor : undefined;
-    const run = runJournalctl(this.#journalctl, journalArgs(this.#settings, { matches: this.#settings.matches, start, follow: true }), {
-      entries: (batches) => {
-        for (const batch of batches) this.#takeBatch(batch);
-      },
-      bytes: (count) => this.#sink.read(0, count),
-      oversize: () => this.#sink.error('oversize', `a journal entry of more than ${maxEntryBytes} bytes was skipped`),
-      broken: () => this.#sink.error('decode', 'journalctl printed what is no entry'),
-    });
+    const run = await this.#runFrom(this.#journalctl, start);
+    if (run === undefined) {
+      this.#again();
+      begun();
+      return;
+    }
     this.#run = run;
     if (this.#paused) run.pause();
+    if (this.#stopped) run.end();
     begun();
     const { how, said } = await run.ended;
     this.#run = undefined;
@@ -142,6 +141,24 @@ class JournalFollower {
     this.#sink.error('restart', why);
     if (this.#backoff.attempts + 1 >= endsUntilDown) this.#report(false, why);
     this.#again();
+  }
+
+  /** @returns undefined, and says so, if what it would write to cannot be made */
+  async #runFrom(journalctl: string, start: JournalStart): Promise<JournalctlRun | undefined> {
+    const { matches } = this.#settings;
+    try {
+      return await runJournalctl(journalctl, journalArgs(this.#settings, { matches, start, follow: true }), {
+        entries: (batches) => {
+          for (const batch of batches) this.#takeBatch(batch);
+        },
+        bytes: (count) => this.#sink.read(0, count),
+        oversize: () => this.#sink.error('oversize', `a journal entry of more than ${maxEntryBytes} bytes was skipped`),
+        broken: () => this.#sink.error('decode', 'journalctl printed what is no entry'),
+      });
+    } catch (error) {
+      this.#report(false, `cannot start journalctl: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
   }
 
   #again(): void {

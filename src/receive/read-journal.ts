@@ -33,7 +33,7 @@ export async function readJournal(
       run.end();
     }
   };
-  const run = runJournalctl(journalctl, journalArgs(place, { matches, start: { kind: 'start' }, follow: false }), {
+  const run = await runJournalctl(journalctl, journalArgs(place, { matches, start: { kind: 'start' }, follow: false }), {
     entries: take,
     bytes: () => undefined,
     oversize: () => undefined,
