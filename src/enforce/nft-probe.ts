@@ -36,8 +36,9 @@ const timeoutMs = 5_000;
 export async function probeNft(nft: string | undefined): Promise<Permission> {
   if (nft === undefined) return { permitted: false, why: 'nft is not installed', mend: adviceFor('not_installed') };
   const everything = layoutOf([{ kind: 'all' }, { kind: 'list', protocol: 'both', ports: [25] }], { ipv4: [24], ipv6: [64] }, []);
-  const { exitCode, stderr, timedOut, code } = await execa(nft, ['-c', '-f', '-'], {
-    input: ensureScript(everything, 1_000),
+  // As an argument: what goes to stdin is written only when whoever asks has nothing else to do, and nft waits for it.
+  const { exitCode, stderr, timedOut, code } = await execa(nft, ['-c', ensureScript(everything, 1_000)], {
+    stdin: 'ignore',
     reject: false,
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
