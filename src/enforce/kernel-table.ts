@@ -49,6 +49,7 @@ export interface KernelTable {
 /** @param setSize elements that one set takes */
 export function createKernelTable(child: NftChild, setSize: number): KernelTable {
   let handles: ReadonlyMap<string, string> | undefined;
+  let made = false;
   return {
     ensure: async (layout, wrote) => {
       const write = async (stale: Stale, fresh: boolean): Promise<NftProblem | undefined> => {
@@ -58,7 +59,7 @@ export function createKernelTable(child: NftChild, setSize: number): KernelTable
       };
       const before = await listTable(child);
       if (before.kind === 'problem') return before;
-      if (before.kind === 'listing') handles ??= before.listing.sets;
+      if (before.kind === 'listing' && made) handles ??= before.listing.sets;
       const stale = before.kind === 'listing' ? staleIn(shapeOf(layout), before.listing) : nothingStale;
       let problem = await write(stale, false);
       // Somebody's own rule looks into a set that should go: leave it.
@@ -66,10 +67,16 @@ export function createKernelTable(child: NftChild, setSize: number): KernelTable
       // A definition that nft cannot change. Begin again: one transaction, and if that is refused too, what is there stays.
       if (problem !== undefined && definitions.has(problem.kind)) problem = await write(nothingStale, true);
       if (problem !== undefined) return { kind: 'problem', problem };
+      const all = { kind: 'ensured', emptied: new Set(shapeOf(layout).sets.keys()) } as const;
+      // At a start everything is written, whatever is there: the next look sees which sets these are.
+      if (!made) {
+        made = true;
+        return all;
+      }
       const after = await listTable(child);
       if (after.kind === 'problem') return after;
       // Nobody can tell: everything is written again.
-      if (after.kind === 'mute') return { kind: 'ensured', emptied: new Set(shapeOf(layout).sets.keys()) };
+      if (after.kind === 'mute') return all;
       const known = handles;
       handles = after.listing.sets;
       return {
@@ -77,8 +84,10 @@ export function createKernelTable(child: NftChild, setSize: number): KernelTable
         emptied: new Set([...handles].filter(([name, handle]) => known?.get(name) !== handle).map(([name]) => name)),
       };
     },
-    renewed: ({ sets }) =>
-      [...(handles ?? [])].filter(([name, handle]) => sets.has(name) && sets.get(name) !== handle).map(([name]) => name),
+    renewed: ({ sets }) => {
+      handles ??= sets;
+      return [...handles].filter(([name, handle]) => sets.has(name) && sets.get(name) !== handle).map(([name]) => name);
+    },
   };
 }
 
