@@ -62,19 +62,17 @@ export type ParseEntry = (bytes: Buffer, start: number, end: number) => JournalE
  * @see https://systemd.io/JOURNAL_EXPORT_FORMATS/, "Journal Export Format"
  */
 export function createEntryParser(names: readonly string[] = trustedNames): ParseEntry {
-  const wanted: ReadonlySet<string> = new Set([...messageNames, ...names]);
-  return (bytes, start, end) => {
-    const fields = readFields(bytes, start, end, wanted);
-    return fields === undefined ? { kind: 'unparsed', reason: 'decode', cursor: undefined } : entryOf(fields, names);
-  };
+  const fields = new Fields([...messageNames, ...names]);
+  return (bytes, start, end) =>
+    fields.read(bytes, start, end) ? entryOf(fields, names) : { kind: 'unparsed', reason: 'decode', cursor: undefined };
 }
 
 function entryOf(fields: Fields, names: readonly string[]): JournalEntry {
   const plain = (name: string): string | undefined => {
-    const field = fields.get(name);
+    const field = fields.of(name);
     return field?.plain === true ? field.text : undefined;
   };
-  const text = (name: string): string | undefined => fields.get(name)?.text;
+  const text = (name: string): string | undefined => fields.of(name)?.text;
   const cursor = plain('__CURSOR');
   const realtimeUs = microseconds(plain('__REALTIME_TIMESTAMP'));
   // Every entry has both. Without a cursor there would be no going on behind it.
@@ -106,43 +104,73 @@ function entryOf(fields: Fields, names: readonly string[]): JournalEntry {
 
 interface Field {
   /**
-   * The first value. Where the sender gave a field several times, the journal does not keep their order, so none is more right than
-   * another, and joining them would make a line that nobody wrote.
+   * The first value; undefined: this entry has none. Where the sender gave a field several times, the journal does not keep their order, so none
+   * is more right than another, and joining them would make a line that nobody wrote.
    */
-  readonly text: string;
+  text: string | undefined;
   /** Given once, as printable text. */
-  readonly plain: boolean;
+  plain: boolean;
+  /** The last short value in ASCII. */
+  known: string;
 }
 
-type Fields = ReadonlyMap<string, Field>;
-
-const lineFeed = 0x0a;
-const equals = 0x3d;
 const lengthBytes = 8;
+/** As long as a unit's name may be, or so; a message is seldom said twice. */
+const mostKnownLength = 64;
 
-/** @returns undefined if the bytes are no entry */
-function readFields(bytes: Buffer, start: number, end: number, wanted: ReadonlySet<string>): Fields | undefined {
-  const fields = new Map<string, Field>();
-  for (let at = start; at < end; ) {
-    let nameEnd = at;
-    while (nameEnd < end && bytes[nameEnd] !== equals && bytes[nameEnd] !== lineFeed) nameEnd += 1;
-    if (nameEnd === at && bytes[at] === lineFeed) return fields;
-    const isText = bytes[nameEnd] === equals;
-    const valueStart = nameEnd + 1 + (isText ? 0 : lengthBytes);
-    if (valueStart >= end) return undefined;
-    const valueEnd = isText ? bytes.indexOf(lineFeed, valueStart) : valueStart + Number(bytes.readBigUInt64LE(nameEnd + 1));
-    if (valueEnd < valueStart || valueEnd >= end || bytes[valueEnd] !== lineFeed) return undefined;
-    const name = bytes.toString('latin1', at, nameEnd);
-    if (wanted.has(name)) {
-      const first = fields.get(name);
-      fields.set(
-        name,
-        first === undefined ? { text: bytes.toString('utf8', valueStart, valueEnd), plain: isText } : { text: first.text, plain: false },
-      );
-    }
-    at = valueEnd + 1;
+/**
+ * The fields of one entry at a time. The entry is looked through as a string of its bytes, because a search in that is cheaper than one in a
+ * Buffer; what is kept is made of the bytes, so that it does not keep the whole entry. Most fields say what they said in the entry before: those are
+ * not made again.
+ */
+class Fields {
+  readonly #byName: ReadonlyMap<string, Field>;
+
+  constructor(names: readonly string[]) {
+    this.#byName = new Map(names.map((name) => [name, { text: undefined, plain: false, known: '' }]));
   }
-  return undefined;
+
+  of(name: string): Field | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** @returns false if the bytes are no entry */
+  read(bytes: Buffer, start: number, end: number): boolean {
+    for (const field of this.#byName.values()) field.text = undefined;
+    const entry = bytes.toString('latin1', start, end);
+    // The next `=`, looked for again only when it was passed: entries may have thousands of fields without one.
+    let equals = -1;
+    for (let at = 0; at < entry.length; ) {
+      const lineEnd = entry.indexOf('\n', at);
+      if (lineEnd === at) return true;
+      if (lineEnd === -1) return false;
+      if (equals < at) equals = indexOrEnd(entry, '=', at);
+      const isText = equals < lineEnd;
+      const nameEnd = isText ? equals : lineEnd;
+      const valueStart = nameEnd + 1 + (isText ? 0 : lengthBytes);
+      if (valueStart >= entry.length) return false;
+      const valueEnd = isText ? lineEnd : valueStart + Number(bytes.readBigUInt64LE(start + nameEnd + 1));
+      if (entry.charAt(valueEnd) !== '\n') return false;
+      const field = this.#byName.get(entry.slice(at, nameEnd));
+      if (field?.text !== undefined) field.plain = false;
+      else if (field !== undefined) {
+        const value = entry.slice(valueStart, valueEnd);
+        if (value !== field.known) {
+          const text = bytes.toString('utf8', start + valueStart, start + valueEnd);
+          if (value === text && text.length <= mostKnownLength) field.known = text;
+          field.text = text;
+        } else field.text = field.known;
+        field.plain = isText;
+      }
+      at = valueEnd + 1;
+    }
+    return false;
+  }
+}
+
+function indexOrEnd(text: string, wanted: string, from: number): number {
+  const found = text.indexOf(wanted, from);
+  return found === -1 ? text.length : found;
 }
 
 /** Digits as journald writes them; 16 of them reach to the year 2286 and are exact as a number. */

@@ -204,6 +204,26 @@ test('entries read as their JSON form says, alone and out of a stream cut anywhe
   );
 });
 
+test('what an entry says does not depend on those before it', () => {
+  // Values whose bytes, as characters, are other values; that repeat; that are too long to be remembered; fields given twice, or not at all.
+  const value = fc.constantFrom('', 'a', '=', 'é', 'Ã©', [0xe9], [0xc3], '\u001b', 'two\nlines', 'x'.repeat(70), ['a', 'b'], undefined);
+  const fields = fc.record({ MESSAGE: value, SYSLOG_IDENTIFIER: value, _COMM: value, _UID: value, _SYSTEMD_UNIT: value, _OTHER: value });
+  fc.assert(
+    fc.property(fc.array(fields, { maxLength: 6 }), (entries) => {
+      for (const changed of entries) {
+        const bytes = exported({ ...base, ...changed });
+        assert.deepEqual(parsed(bytes), createEntryParser()(bytes, 0, bytes.length));
+      }
+    }),
+  );
+});
+
+test('many fields without text take no time for each other', () => {
+  const field = Buffer.concat([Buffer.from('F\n'), Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('\u0001\n')]);
+  const bytes = Buffer.concat([exported(base).subarray(0, -1), ...Array<Buffer>(80_000).fill(field), Buffer.from('\n')]);
+  assert.equal(parsed(bytes).kind, 'entry');
+});
+
 test('no bytes make the parser throw', () => {
   const part = fc.oneof(
     fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
