@@ -137,30 +137,46 @@ const commonBytes: ReadonlyMap<number, number> = new Map(
   }).map(([char, count]) => [char.charCodeAt(0), count]),
 );
 
-/** One after the other, each into the bucket that it makes the least worse. */
-function bucketsOf(windowed: readonly Windowed[]): readonly (readonly Windowed[])[] {
-  const buckets = Array.from({ length: bucketCount }, (): Windowed[] => []);
-  for (const each of windowed) {
-    let best: Windowed[] = [];
-    let least = Infinity;
-    for (const bucket of buckets) {
-      const worse = density([...bucket, each]) - density(bucket);
-      if (worse < least) [best, least] = [bucket, worse];
-    }
-    best.push(each);
-  }
-  return buckets;
+/** Half bytes that are taken, at each place of the window: 16 bits for the low ones, above them 16 for the high ones. */
+type Halves = readonly number[];
+
+interface Bucket {
+  readonly members: Windowed[];
+  halves: Halves;
+  density: number;
 }
 
-/** How often the bucket would be a candidate: by the half bytes it takes at each place, and how common the bytes are that have these. */
-function density(bucket: readonly Windowed[]): number {
-  let product = bucket.length === 0 ? 0 : 1;
-  for (let place = 0; place < windowBytes; place += 1) {
-    const values = bucket.flatMap((each) => windowValues(each)[place] ?? []);
-    const lows = new Set(values.map((value) => value & 0x0f));
-    const highs = new Set(values.map((value) => value >> 4));
+/** One after the other, each into the bucket that it makes the least worse. */
+function bucketsOf(windowed: readonly Windowed[]): readonly (readonly Windowed[])[] {
+  const buckets = Array.from({ length: bucketCount }, (): Bucket => ({ members: [], halves: [], density: 0 }));
+  for (const each of windowed) {
+    const own = windowValues(each).map((values) =>
+      values.reduce((taken, value) => taken | (1 << (value & 0x0f)) | (1 << (16 + (value >> 4))), 0),
+    );
+    const joined = buckets.map((bucket) => {
+      const halves = own.map((taken, place) => taken | (bucket.halves[place] ?? 0));
+      return { bucket, halves, density: density(halves) };
+    });
+    const { bucket, ...changed } = joined.reduce((best, other) => (worse(other) < worse(best) ? other : best));
+    bucket.members.push(each);
+    Object.assign(bucket, changed);
+  }
+  return buckets.map(({ members }) => members);
+}
+
+function worse({ bucket, density: after }: { readonly bucket: Bucket; readonly density: number }): number {
+  return after - bucket.density;
+}
+
+/** How often such a bucket would be a candidate: how common the bytes are that have these half bytes. */
+function density(halves: Halves): number {
+  let product = 1;
+  for (const taken of halves) {
     let common = 0;
-    for (const low of lows) for (const high of highs) common += commonness((high << 4) | low);
+    for (let high = 0; high < 16; high += 1) {
+      if ((taken & (1 << (16 + high))) === 0) continue;
+      for (let low = 0; low < 16; low += 1) if ((taken & (1 << low)) !== 0) common += commonness((high << 4) | low);
+    }
     product *= common;
   }
   return product;

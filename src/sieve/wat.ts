@@ -100,7 +100,8 @@ function readFunction(field: readonly Node[]): AssembledFunction {
   const names = [...parameters, ...locals].map(([, each]) => String(each));
   const declarations = new Set(['export', 'param', 'result', 'local']);
   const body = field.slice(1).filter((node) => !declarations.has(String(listOf(node)[0])));
-  const encoded = body.flatMap((node) => instruction(node, { locals: names, labels: [] }));
+  const encoded: number[] = [];
+  for (const node of body) writeInstruction(node, { locals: names, labels: [] }, encoded);
   return {
     exported: exportOf(field),
     signature: [0x60, ...vector(parameters.map(([, , type]) => [typeOf(type)])), ...vector(results.map((type) => [type]))],
@@ -114,48 +115,57 @@ interface Scope {
   readonly labels: readonly string[];
 }
 
-function instruction(node: Node, scope: Scope): readonly number[] {
+/** Writes the instruction, its operands first. */
+function writeInstruction(node: Node, scope: Scope, out: number[]): void {
   const [head, ...rest] = listOf(node);
   const op = String(head);
-  const operands = (nodes: readonly Node[]): readonly number[] => nodes.flatMap((each) => instruction(each, scope));
+  const writeAll = (nodes: readonly Node[], inside = scope): void => {
+    for (const each of nodes) writeInstruction(each, inside, out);
+  };
   const [first, ...others] = rest;
   switch (op) {
     case 'block':
-    case 'loop': {
-      const inner = { ...scope, labels: [String(first), ...scope.labels] };
-      return [op === 'block' ? 0x02 : 0x03, emptyType, ...others.flatMap((each) => instruction(each, inner)), 0x0b];
-    }
+    case 'loop':
+      out.push(op === 'block' ? 0x02 : 0x03, emptyType);
+      writeAll(others, { ...scope, labels: [String(first), ...scope.labels] });
+      out.push(0x0b);
+      return;
     case 'if': {
-      const inner = { ...scope, labels: ['', ...scope.labels] };
       const then = rest.find((each) => each[0] === 'then') ?? [];
-      const condition = rest.filter((each) => each !== then);
-      return [
-        ...operands(condition),
-        0x04,
-        emptyType,
-        ...listOf(then)
-          .slice(1)
-          .flatMap((each) => instruction(each, inner)),
-        0x0b,
-      ];
+      writeAll(rest.filter((each) => each !== then));
+      out.push(0x04, emptyType);
+      writeAll(listOf(then).slice(1), { ...scope, labels: ['', ...scope.labels] });
+      out.push(0x0b);
+      return;
     }
     case 'br':
     case 'br_if':
-      return [...operands(others), op === 'br' ? 0x0c : 0x0d, ...leb(indexOf(scope.labels, first))];
+      writeAll(others);
+      out.push(op === 'br' ? 0x0c : 0x0d, ...leb(indexOf(scope.labels, first)));
+      return;
     case 'local.get':
-      return [0x20, ...leb(indexOf(scope.locals, first))];
+      out.push(0x20, ...leb(indexOf(scope.locals, first)));
+      return;
     case 'local.set':
     case 'local.tee':
-      return [...operands(others), op === 'local.set' ? 0x21 : 0x22, ...leb(indexOf(scope.locals, first))];
+      writeAll(others);
+      out.push(op === 'local.set' ? 0x21 : 0x22, ...leb(indexOf(scope.locals, first)));
+      return;
     case 'i32.const':
-      return [0x41, ...signedLeb(Number(first))];
+      out.push(0x41, ...signedLeb(Number(first)));
+      return;
     default: {
       const code = plain[op];
-      if (code !== undefined) return [...operands(rest), ...code];
+      if (code !== undefined) {
+        writeAll(rest);
+        out.push(...code);
+        return;
+      }
       const access = memory[op];
       if (access === undefined) throw new Error(`an instruction that is not known here: ${op}`);
       const offset = typeof first === 'string' && first.startsWith('offset=') ? Number(first.slice('offset='.length)) : undefined;
-      return [...operands(offset === undefined ? rest : others), ...access, 0, ...leb(offset ?? 0)];
+      writeAll(offset === undefined ? rest : others);
+      out.push(...access, 0, ...leb(offset ?? 0));
     }
   }
 }
@@ -165,7 +175,7 @@ const emptyType = 0x40;
 /** Words and lists; a comment reaches from `;;` to the end of its line. */
 function parseNodes(text: string): readonly Node[] {
   const stack: Node[][] = [[]];
-  for (const [token] of text.replaceAll(/;;.*/g, '').matchAll(/[()]|[^\s()]+/g)) {
+  for (const token of text.replaceAll(/;;.*/g, '').match(/[()]|[^\s()]+/g) ?? []) {
     if (token === '(') stack.push([]);
     else if (token === ')') {
       const done = stack.pop() ?? [];
