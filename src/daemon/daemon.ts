@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
 import { JailCounts } from './jail-counts.ts';
 import { createCheckpointer } from './checkpointer.ts';
 import { createControlApi } from './control-api.ts';
@@ -53,6 +54,8 @@ export interface Daemon {
 
 /** How often what is over is ended, what the host says of itself is read, and what changed is stored; ms. */
 const everyMs = { expire: 1_000, host: 30_000, checkpoint: 200 } as const;
+/** Stored bans that are put back in one turn of the loop, 10 to 20 ms. */
+const bansAtOnce = 4_000;
 /** NTP moves the clock by less. */
 const clockJumpMs = 2_000;
 /** Bounds that nobody needs to set: a ban is 300 bytes. */
@@ -98,10 +101,17 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   let storeTrouble = store.trouble;
   const stored = store.load();
   decider.protect(protectionsOf(config, host), startedMs);
-  const restored = decider.restore(stored, startedMs);
   const allow = () => prefixesOf(decider.neverBanned.entries);
-  // Before everything that can wait until the hosts are shut out.
-  const enforced = await kernel.start(decider.jails, allow());
+  const restoring = decider.restoring(stored, startedMs, bansAtOnce);
+  restoring.next();
+  // Before everything that can wait until the hosts are shut out. The table is made while the bans are put back.
+  const { promise: whenRestored, resolve: tellRestored } = Promise.withResolvers<void>();
+  const enforcing = kernel.start(decider.jails, allow(), whenRestored);
+  let step = restoring.next();
+  for (; step.done !== true; step = restoring.next()) await turn();
+  const restored = step.value;
+  tellRestored();
+  const enforced = await enforcing;
   if (enforced.kind === 'not_yet') events.notice('error', `bans are not in the kernel yet: ${enforced.why}`);
   // What was written is everything; later changes come on top.
   decider.takeKernelChanges(startedMs);

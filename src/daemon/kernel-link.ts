@@ -12,7 +12,8 @@ import type { LogRecord } from '../model/record.ts';
 
 /** What the daemon does with the kernel; with `observe` nothing of it happens, and everything settles at once. */
 export interface KernelLink {
-  readonly start: (jails: readonly Jail[], allow: readonly Prefix[]) => Promise<Settled>;
+  /** @param restored resolves when the decider knows all bans; until then the table is made */
+  readonly start: (jails: readonly Jail[], allow: readonly Prefix[], restored: Promise<void>) => Promise<Settled>;
   readonly configure: (jails: readonly Jail[], allow: readonly Prefix[]) => Promise<Settled>;
   readonly setAllow: (allow: readonly Prefix[]) => void;
   /** @param record what led to it: the latency is measured from there */
@@ -114,8 +115,8 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
   });
 
   return {
-    start: (jails, allow) => enforcer.start(wantedBy(jails, allow)),
-    configure: (jails, allow) => enforcer.configure(wantedBy(jails, allow)),
+    start: (jails, allow, restored) => enforcer.start(wantedBy(jails, allow, decider), restored),
+    configure: (jails, allow) => enforcer.configure(wantedBy(jails, allow, decider)),
     setAllow: (allow) => enforcer.setAllow(allow),
     apply: (changes, record) => {
       if (record === undefined) return enforcer.apply(changes);
@@ -136,11 +137,13 @@ export function linkKernel({ nft, setSize, decider, events, metrics, nowMs }: Ke
 }
 
 /** Chains for the ports of every jail that acts, sets for the prefix lengths that they ban. */
-function wantedBy(jails: readonly Jail[], allow: readonly Prefix[]): Wanted {
+function wantedBy(jails: readonly Jail[], allow: readonly Prefix[], decider: Decider): Wanted {
   const acting = jails.filter(({ observe }) => !observe);
   const lists = new Map<string, Ports>(acting.map(({ ports }) => [JSON.stringify(ports), ports]));
   const lengths = (family: 'ipv4' | 'ipv6', whole: number): readonly number[] => [
     ...new Set(acting.map(({ prefix }) => prefix[family]).filter((length) => length < whole)),
   ];
-  return { lists: [...lists.values()], lengths: { ipv4: lengths('ipv4', 32), ipv6: lengths('ipv6', 128) }, allow };
+  const used = { ipv4: lengths('ipv4', 32), ipv6: lengths('ipv6', 128) };
+  // Those by hand are of all ports and of any length, and jails that are gone had others.
+  return { lists: [...lists.values()], lengths: used, others: () => decider.bansOthersThan(used), allow };
 }

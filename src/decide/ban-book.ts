@@ -1,11 +1,11 @@
 import { covers, type Prefix } from '../model/address.ts';
-import { maskBits } from '../model/address-bits.ts';
+import { mappedBits, maskBits } from '../model/address-bits.ts';
 import type { Ban } from '../model/decision.ts';
 import { type Due, DueHeap } from './due-heap.ts';
 import type { HashSeed } from './half-sip-hash.ts';
 import { KeyTable } from './key-table.ts';
 import { RowChanges } from './row-changes.ts';
-import { lengthOf, newKey, readSubjectPrefix, setLane, type SubjectKey } from './subject-key.ts';
+import { lengthOf, newKey, readSubjectPrefix, setLane, type SubjectKey, wholeAddress } from './subject-key.ts';
 
 /** A ban in force with what only this process knows of it. */
 export interface ActiveBan extends Due {
@@ -52,6 +52,17 @@ export class BanBook {
   /** Room for so many more. */
   reserve(bans: number): void {
     this.#table.reserve(bans);
+  }
+
+  /**
+   * Whether any ban may be of a network of another length. Looks at no ban: mapped, a /24 is as long as a /120, so that true may mean no more than that
+   * somebody's jails have one of the two.
+   */
+  hasOthersThan({ ipv4, ipv6 }: { readonly ipv4: readonly number[]; readonly ipv6: readonly number[] }): boolean {
+    const isOne = (length: number): boolean =>
+      length === wholeAddress || (ipv6.includes(length) && (length < mappedBits || ipv4.includes(length - mappedBits)));
+    for (let length = 0; length <= wholeAddress; length++) if (this.#table.hasLength(length) && !isOne(length)) return true;
+    return false;
   }
 
   /** The ban that must end before one more of this kind fits: the one that would end first anyway. undefined: there is room. */

@@ -59,8 +59,12 @@ export class CheckpointParts {
     return { bans, past, windows, allow: this.#allowlist.entries() };
   }
 
-  /** Into an empty ledger. Bans take over whether their jail observes now. */
-  restore({ bans, past, windows }: Omit<StoredState, 'cursors'>, nowMs: number, index: JailIndex, out: Decision[]): void {
+  /** Into an empty ledger, `bansAtOnce` at each step. Bans take over whether their jail observes now. */
+  *restoring(
+    { bans, past, windows }: Omit<StoredState, 'cursors'>,
+    { nowMs, index, bansAtOnce }: { readonly nowMs: number; readonly index: JailIndex; readonly bansAtOnce: number },
+    out: Decision[],
+  ): Generator<void, void, void> {
     const unusable = { bans: [] as Row[], past: [] as Row[], windows: [] as Row[] };
     for (const { jail, subject, count, endedMs } of past) {
       const slot = index.named(jail);
@@ -68,7 +72,8 @@ export class CheckpointParts {
       else this.#ledger.history.put(this.#ledger.keyOf(slot.lane, subject), { count, endedMs }, true);
     }
     this.#ledger.book.reserve(bans.length);
-    for (const ban of bans) {
+    for (const [number, ban] of bans.entries()) {
+      if (number % bansAtOnce === 0) yield;
       const { jail, subject } = ban;
       const slot = index.named(jail);
       if (slot === undefined) {

@@ -203,6 +203,11 @@ export class Decider {
     return kernelElements(this.#ledgers.full, this.#index, nowMs);
   }
 
+  /** Whether there may be real bans of networks of other lengths than these. */
+  bansOthersThan(lengths: { readonly ipv4: readonly number[]; readonly ipv6: readonly number[] }): boolean {
+    return this.#ledgers.full.book.hasOthersThan(lengths);
+  }
+
   /** Bans in force, would-be bans too, those by low trust last. Live: whoever iterates slowly sees later changes. */
   *bans(jail?: string): Generator<Ban, void, void> {
     for (const ledger of this.#both()) for (const { ban } of ledger.book.all()) if (jail === undefined || ban.jail === jail) yield ban;
@@ -260,9 +265,20 @@ export class Decider {
    * every real ban, as a renewal.
    */
   restore(state: Omit<StoredState, 'cursors'>, nowMs: number): Decision[] {
+    const restoring = this.restoring(state, nowMs, Infinity);
+    for (;;) {
+      const step = restoring.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /** The same with pauses: after `bansAtOnce` each, and before the first of them, when the never-banned list is complete. */
+  *restoring(state: Omit<StoredState, 'cursors'>, nowMs: number, bansAtOnce: number): Generator<void, Decision[], void> {
     const out: Decision[] = [];
     this.#allowlist.restore(state.allow);
-    this.#checkpoint.restore(state, nowMs, this.#index, out);
+    this.#neverBanned = this.#listAll();
+    yield;
+    yield* this.#checkpoint.restoring(state, { nowMs, index: this.#index, bansAtOnce }, out);
     const { book } = this.#ledgers.full;
     // What is over has no element any more: it must not be taken for one that can be removed.
     this.#ledgers.full.expire(nowMs, book.size, out);
@@ -270,7 +286,6 @@ export class Decider {
       const slot = this.#index.inLane(lane);
       if (slot !== undefined && !ban.observe) this.#kernel.assume(slot.portsKey, slot.jail.ports, ban.subject);
     }
-    this.#neverBanned = this.#listAll();
     for (const active of book.list())
       if (this.#neverBanned.whyOverlapping(active.ban.subject)) giveWay(active, this.#ledgers.full, this.#neverBanned, nowMs, out);
     return out;

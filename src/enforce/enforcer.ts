@@ -7,7 +7,7 @@ import { auditSets, eitherOf, readSets } from './kernel-audit.ts';
 import { compareListing, type Drift } from './kernel-listing.ts';
 import { type LookedUp, lookUp } from './kernel-lookup.ts';
 import { listTable } from './kernel-table.ts';
-import { countBySet, layoutOf, placeOf, withPlaces } from './layout.ts';
+import { countBySet, type Layout, layoutOf, placeOf, withPlaces } from './layout.ts';
 import { startNftChild } from './nft-child.ts';
 import { shapeOf } from './nft-script.ts';
 import { createSocketKiller } from './socket-kill.ts';
@@ -51,15 +51,22 @@ export interface EnforcerHooks extends TransactionHooks {
 export interface Wanted {
   /** Every distinct list of ports of the jails that act. */
   readonly lists: readonly Ports[];
-  /** Prefix lengths that the jails ban, beside single addresses. Others are added when they come. */
+  /** Prefix lengths that the jails ban, beside single addresses. */
   readonly lengths: { readonly ipv4: readonly number[]; readonly ipv6: readonly number[] };
+  /** Whether currentState may have others, by hand or from before a reload: then all of it is looked at. Asked when it is complete; unset: it may. */
+  readonly others?: () => boolean;
   /** Never dropped by the kernel, whatever is banned. */
   readonly allow: readonly Prefix[];
 }
 
 export interface Enforcer {
-  /** Makes the table and writes currentState. Sets that are there keep what they hold. @returns when all is in the kernel, or why not yet */
-  readonly start: (wanted: Wanted) => Promise<Settled>;
+  /**
+   * Makes the table, and writes currentState once that is complete. Sets that are there keep what they hold.
+   *
+   * @param complete until it resolves, currentState is not asked; unset: at once
+   * @returns when all is in the kernel, or why not yet
+   */
+  readonly start: (wanted: Wanted, complete?: Promise<void>) => Promise<Settled>;
   /** After a reload: sets that no jail uses any more are removed, with what they hold; the others keep it. */
   readonly configure: (wanted: Wanted) => Promise<Settled>;
   /** Never waits. What is decided while a transaction is on its way goes into the next one. */
@@ -150,23 +157,26 @@ export function createEnforcer(options: EnforcerOptions, hooks: EnforcerHooks): 
     if (!stopped) auditTimer = setTimeout(() => void audit(), auditMs);
   };
 
-  const configure = ({ lists, lengths, allow }: Wanted): Promise<Settled> => {
-    // Bans by hand have lengths that no jail names.
-    transactions.shape(withPlaces(layoutOf(lists, lengths, allow), currentState()));
-    return transactions.settled(true);
-  };
+  const withOthers = (layout: Layout, others = (): boolean => true): Layout => (others() ? withPlaces(layout, currentState()) : layout);
 
   return {
     setSize,
     waiting: transactions.waiting,
     maxWaiting,
-    start: (wanted) => {
+    start: ({ lists, lengths, others, allow }, complete) => {
       timer = setTimeout(() => void look(), pollMs);
-      const settled = configure(wanted);
+      transactions.start(layoutOf(lists, lengths, allow), async (layout) => {
+        await complete;
+        return withOthers(layout, others);
+      });
+      const settled = transactions.settled(true);
       void settled.then(audit);
       return settled;
     },
-    configure,
+    configure: ({ lists, lengths, others, allow }) => {
+      transactions.shape(withOthers(layoutOf(lists, lengths, allow), others));
+      return transactions.settled(true);
+    },
     apply: (changes) => {
       if (touched !== undefined) {
         for (const { ports, subject } of changes) {

@@ -36,6 +36,12 @@ export interface TransactionHooks {
 /** Keeps the kernel equal to what was asked for: one nft at a time, everything asked meanwhile goes into the next. */
 export interface Transactions {
   readonly layout: () => Layout;
+  /**
+   * Makes the table for the first time; what it shall hold is written as soon as that is known.
+   *
+   * @param complete resolves when currentState can be asked, with a layout that has all its sets
+   */
+  readonly start: (layout: Layout, complete: (layout: Layout) => Promise<Layout>) => void;
   /** The table is to be as this layout says, whether or not it differs from the last. */
   readonly shape: (layout: Layout) => void;
   readonly add: (changes: readonly KernelChange[]) => void;
@@ -100,6 +106,8 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
   let wake: (() => void) | undefined;
   let retryTimer: NodeJS.Timeout | undefined;
 
+  let complete = async (known: Layout): Promise<Layout> => known;
+
   const run = (): void => {
     if (!started || stopping || running) return;
     running = true;
@@ -158,6 +166,13 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     restoring ??= { sinceMs: performance.now(), elements: 0 };
     const ensured = await table.ensure(wanted, (ran) => counted(ran, 0));
     if (ensured.kind === 'problem') return failed(ensured.problem);
+    if (first) {
+      const grown = await complete(layout);
+      if (grown !== layout) {
+        layout = grown;
+        return;
+      }
+    }
     ensures++;
     wantEnsure = layout !== wanted;
     works();
@@ -290,15 +305,21 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     clearTimeout(timer);
   };
 
+  const shape = (wanted: Layout): void => {
+    layout = wanted;
+    started = true;
+    wantEnsure = true;
+    pace.hurry();
+    run();
+  };
+
   return {
     layout: () => layout,
-    shape: (wanted) => {
-      layout = wanted;
-      started = true;
-      wantEnsure = true;
-      pace.hurry();
-      run();
+    start: (wanted, whenComplete) => {
+      complete = whenComplete;
+      shape(wanted);
     },
+    shape,
     add: (changes) => {
       if (changes.length === 0) return;
       calls++;

@@ -8,7 +8,8 @@ import { type Address, type Prefix, parsePrefix } from './address.ts';
 export const wordsOfAddress = 4;
 
 const mappedMarker = 0xffff;
-const mappedBits = 96;
+/** What the length of an IPv4 prefix is more here. */
+export const mappedBits = 96;
 const [dot, colon, digitZero, letterA] = ['.', ':', '0', 'a'].map((char) => char.charCodeAt(0)) as [number, number, number, number];
 
 /** Writes the words of the address to the first four places of `out`. @returns bits of its family's offset: 96 for IPv4, 0 for IPv6. */

@@ -459,6 +459,31 @@ describe('a start', () => {
     assert.equal(said(fail('192.0.2.5', 52, { weight: 3 })).at(-1), 'ban 192.0.2.5/32 120');
     assert.deepEqual(said(fail('192.0.2.7', 52)), ['ignore 192.0.2.7/32 protected']);
   });
+  test('with pauses is the same, and the never-banned list is complete before the first ban', () => {
+    for (let host = 1; host <= 9; host++) fail(`192.0.2.${host}`, 0, { weight: 3 });
+    decider.allow({ prefix: prefix('198.51.100.7'), untilMs: Infinity }, minuteMs);
+    const state = decider.snapshot();
+    decider = new Decider([mail], limits, manual);
+    const restoring = decider.restoring(state, minuteMs, 4);
+    restoring.next();
+    assert.ok(decider.neverBanned.entries.some((entry) => entry.prefix === '198.51.100.7/32'));
+    const after = [...restoring].map(() => [...decider.bans()].length);
+    assert.deepEqual(after, [0, 4, 8]);
+    assert.deepEqual(decider.snapshot(), state);
+  });
+  test('tells whether any ban has a length that no jail has', () => {
+    const known = { ipv4: [24], ipv6: [64] };
+    const banned = (subject: string): boolean => {
+      decider = new Decider([mail], limits, manual);
+      decider.ban({ target: { kind: 'prefix', prefix: prefix(subject) }, forMs: minuteMs, nowMs: 0 });
+      return decider.bansOthersThan(known);
+    };
+    assert.equal(decider.bansOthersThan(known), false);
+    for (const subject of ['192.0.2.4/32', '2001:db8::1/128', '2001:db8:1:2::/64']) assert.equal(banned(subject), false, subject);
+    // Mapped, a /24 of IPv4 and a /120 of IPv6 are of the same length.
+    for (const subject of ['192.0.2.0/25', '2001:db8::/63', '2001:db8::/120', '192.0.2.0/24']) assert.equal(banned(subject), true, subject);
+    assert.equal(decider.bansOthersThan({ ipv4: [24], ipv6: [120] }), false);
+  });
   test('makes history of what ended meanwhile, and drops what belongs to no jail any more', () => {
     fail('192.0.2.4', 0, { weight: 3 });
     fail('192.0.2.6', 0);

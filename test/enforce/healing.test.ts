@@ -129,6 +129,34 @@ describe('what others do to the table is mended from our own state', { skip: nee
   });
 });
 
+describe('a start', { skip: need }, () => {
+  test('makes the table at once, and writes the bans when all are known, of whatever length they are', async () => {
+    const pair = createNetworkPair();
+    const kernel = enforceIn(pair, pair.host);
+    const { promise: complete, resolve: tell } = Promise.withResolvers<void>();
+    try {
+      const started = kernel.enforcer.start(wanted, complete);
+      await kernel.next('transaction');
+      kernel.state.set('1', put('198.51.100.1'));
+      kernel.state.set('2', put('203.0.113.0/25'));
+      assert.doesNotMatch(pair.host.run('nft', 'list', 'table', 'inet', 'sluice'), /198\.51\.100\.1/);
+      // What is decided meanwhile waits as well.
+      kernel.apply(put('198.51.100.3'));
+      tell();
+      assert.deepEqual(await started, inKernel);
+      const table = pair.host.run('nft', 'list', 'table', 'inet', 'sluice');
+      for (const element of [/198\.51\.100\.1 /, /203\.0\.113\.0 /, /198\.51\.100\.3 /]) assert.match(table, element);
+      assert.deepEqual(
+        kernel.said.restored.map(([elements]) => elements),
+        [3],
+      );
+    } finally {
+      await kernel.enforcer.stop();
+      pair.remove();
+    }
+  });
+});
+
 describe('the audit, element by element', { skip: need }, () => {
   test('puts back what somebody deleted, removes what nobody decided, and mends times', async () => {
     const pair = createNetworkPair();
