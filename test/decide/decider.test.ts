@@ -467,7 +467,7 @@ describe('a start', () => {
     const restoring = decider.restoring(state, minuteMs, 4);
     restoring.next();
     assert.ok(decider.neverBanned.entries.some((entry) => entry.prefix === '198.51.100.7/32'));
-    const after = [...restoring].map(() => [...decider.bans()].length);
+    const after = restoring.map(() => [...decider.bans()].length).toArray();
     assert.deepEqual(after, [0, 4, 8]);
     assert.deepEqual(decider.snapshot(), state);
   });
