@@ -44,6 +44,7 @@ export interface ChangeQueue {
   readonly oldest: () => number;
   /** How many changes wait, those for full sets too; without what is only written again. */
   readonly waiting: () => number;
+  /** Whether anything that is only written again is still to be taken. */
   readonly restoring: () => boolean;
   /** Puts that found no room here since this was last asked, and might now. */
   readonly lost: () => number;
@@ -62,14 +63,17 @@ interface Backlog {
   next: KernelChange;
   readonly rest: Iterator<KernelChange>;
   readonly renew: boolean;
+  /**
+   * What waits, or was decided anew or given back since this began: that goes before, and is right. An element twice in one transaction could not be told
+   * apart when it is given back. What begins later, after a loss, has to write it again.
+   */
+  readonly overridden: Set<string>;
 }
 
 /** @param maxWaiting puts that may wait, and as many that may be parked */
 export function createChangeQueue(maxWaiting: number): ChangeQueue {
   let pending = new Map<string, Entry>();
   const backlog: Backlog[] = [];
-  /** Decided anew while the backlog is on its way. */
-  const overridden = new Set<string>();
   const full = new Map<string, FullSet>();
   let lost = 0;
   let sorted = true;
@@ -96,16 +100,16 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
         lost++;
         return;
       }
-      if (backlog.length > 0) overridden.add(key);
+      for (const { overridden } of backlog) overridden.add(key);
       const asked = change.kind === 'put' && change.mayExist;
-      const renew = older === undefined ? asked : older.change.kind === 'remove' || older.renew;
+      const renew = older === undefined ? asked : older.change.kind === 'remove' || older.renew || (older.restored && asked);
       pending.set(key, { key, place, change, renew, since: older?.since ?? since, restored: false });
     },
 
     restore: (changes, renew) => {
       const rest = changes[Symbol.iterator]();
       const first = rest.next();
-      if (first.done !== true) backlog.push({ next: first.value, rest, renew });
+      if (first.done !== true) backlog.push({ next: first.value, rest, renew, overridden: new Set(pending.keys()) });
     },
 
     take: (limit, nowMs) => {
@@ -127,7 +131,7 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
       while (batch.length < limit) {
         const [oldest] = backlog;
         if (oldest === undefined) break;
-        const { next: change, renew } = oldest;
+        const { next: change, renew, overridden } = oldest;
         const following = oldest.rest.next();
         if (following.done === true) backlog.shift();
         else oldest.next = following.value;
@@ -141,7 +145,6 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
           held.push(entry);
         }
       }
-      if (backlog.length === 0) overridden.clear();
       for (const [name, set] of full) {
         if (set.retryAtMs > nowMs) continue;
         if (set.entries.size === 0) release(name);
@@ -158,7 +161,10 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
       const returned = new Map<string, Entry>();
       for (const entry of entries) {
         const newer = pending.get(entry.key);
-        const renew = unknown || entry.renew || (newer !== undefined && entry.change.kind === 'remove');
+        // What is only written again may have been there all the time: whoever decided anew knows whether it may.
+        const asked = newer !== undefined && (entry.change.kind === 'remove' || (entry.restored && newer.renew));
+        const renew = unknown || entry.renew || asked;
+        for (const { overridden } of backlog) overridden.add(entry.key);
         returned.set(entry.key, { ...(newer ?? entry), renew, since: Math.min(entry.since, newer?.since ?? Infinity) });
         pending.delete(entry.key);
       }
@@ -190,7 +196,8 @@ export function createChangeQueue(maxWaiting: number): ChangeQueue {
         ? (pending.values().next().value?.since ?? Infinity)
         : pending.values().reduce((oldest, { since }) => Math.min(oldest, since), Infinity),
     waiting: () => pending.size + parkedInAll(),
-    restoring: () => backlog.length > 0,
+    // Entries that were given back are among what waits; after a failure alone.
+    restoring: () => backlog.length > 0 || (!sorted && pending.values().some(({ restored }) => restored)),
     lost: () => {
       const before = lost;
       lost = 0;

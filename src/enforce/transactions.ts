@@ -120,8 +120,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       if (stopping && failures > 0) break;
       if (wantEnsure) {
         // Its sets may go.
-        retry = [...retry, ...(ahead?.batch ?? [])];
-        ahead = undefined;
+        giveBackAhead();
         await ensure();
         continue;
       }
@@ -167,8 +166,11 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     const ensured = await table.ensure(wanted, (ran) => counted(ran, 0));
     if (ensured.kind === 'problem') return failed(ensured.problem);
     if (first) {
-      const grown = await complete(layout);
-      if (grown !== layout) {
+      const asked = layout;
+      const grown = await complete(asked);
+      // Another one is wanted by now, or this one has not all sets: once more.
+      if (layout !== asked) return;
+      if (grown !== asked) {
         layout = grown;
         return;
       }
@@ -225,6 +227,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
       }
     }
     repairs = 0;
+    giveBackAhead();
     if (problem.kind === 'missing') wantEnsure = true;
     if (problem.kind === 'too_long' || problem.kind === 'other') limit = Math.max(1, Math.floor(entries.length / 2));
     // The socket's buffer stays as it is; whatever else it was may pass.
@@ -269,8 +272,15 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     settleRestored();
   };
 
+  const giveBackAhead = (): void => {
+    if (ahead !== undefined) queue.giveBack(ahead.batch);
+    ahead = undefined;
+  };
+
+  const restoresMore = (): boolean => queue.restoring() || ahead !== undefined || retry.length > 0;
+
   const settleRestored = (): void => {
-    if (queue.restoring() || ahead !== undefined) return;
+    if (restoresMore()) return;
     waiters.restored();
     if (restoring !== undefined && !wantEnsure) {
       hooks.restored(restoring.elements, performance.now() - restoring.sinceMs);
@@ -345,7 +355,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     shaped: () => (wantEnsure ? undefined : ensures),
     renewed: table.renewed,
     waiting: queue.waiting,
-    resting: () => down === undefined && !queue.restoring() && ahead === undefined && !restoreAll,
+    resting: () => down === undefined && !restoresMore() && !restoreAll,
     stop: async () => {
       if (failures === 0) {
         pace.hurry();

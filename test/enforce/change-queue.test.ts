@@ -34,6 +34,54 @@ describe('changes that wait', () => {
     assert.deepEqual(summary(queue.take(10, 0).batch), ['put! 192.0.2.1']);
   });
 
+  test('what was decided while a start was written again, and written, is written again after a loss', () => {
+    const queue = createChangeQueue(100);
+    const state = [put('192.0.2.1'), put('192.0.2.2'), put('192.0.2.3')];
+    queue.restore(state.values(), false);
+    queue.take(1, 0);
+    const decided = put('192.0.2.9');
+    queue.add(decided, 1);
+    assert.deepEqual(summary(queue.take(1, 0).batch), ['put 192.0.2.9']);
+    // Somebody has flushed the table.
+    queue.restore([...state, decided].values(), false);
+    const written = summary(queue.take(100, 0).batch);
+    for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.9']) assert.ok(written.includes(`put ${address}`), address);
+  });
+
+  test('an element is in a transaction once, and a removal that comes while that fails is not lost', () => {
+    const queue = createChangeQueue(100);
+    const decided = put('192.0.2.1');
+    queue.add(decided, 1);
+    queue.restore([decided, put('192.0.2.2')].values(), false);
+    const { batch } = queue.take(100, 0);
+    assert.deepEqual(summary(batch), ['put 192.0.2.1', 'put 192.0.2.2']);
+    queue.add(remove('192.0.2.1'), 2);
+    assert.equal(queue.restoring(), false);
+    queue.giveBack(batch);
+    assert.equal(queue.restoring(), true);
+    assert.deepEqual(summary(queue.take(100, 0).batch), ['remove 192.0.2.1', 'put 192.0.2.2']);
+    assert.equal(queue.restoring(), false);
+  });
+
+  test('what is given back is not written again by a backlog as well', () => {
+    const queue = createChangeQueue(100);
+    queue.restore([put('192.0.2.1'), put('192.0.2.2')].values(), false);
+    const { batch } = queue.take(1, 0);
+    queue.restore([put('192.0.2.1'), put('192.0.2.2')].values(), false);
+    queue.giveBack(batch);
+    assert.deepEqual(summary(queue.take(100, 0).batch), ['put 192.0.2.1', 'put 192.0.2.2', 'put 192.0.2.2']);
+  });
+
+  test('a renewal stays one where what it comes upon was only to be written again', () => {
+    const queue = createChangeQueue(100);
+    queue.restore([put('192.0.2.1'), put('192.0.2.2')].values(), false);
+    const { batch } = queue.take(2, 0);
+    queue.add(put('192.0.2.1', { mayExist: true }), 1);
+    queue.giveBack(batch);
+    queue.add(put('192.0.2.2', { mayExist: true }), 2);
+    assert.deepEqual(summary(queue.take(100, 0).batch), ['put! 192.0.2.1', 'put! 192.0.2.2']);
+  });
+
   test('a renewal of what was never written is none', () => {
     const queue = createChangeQueue(100);
     queue.add(put('192.0.2.1'), 1);

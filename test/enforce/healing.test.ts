@@ -148,7 +148,7 @@ describe('a start', { skip: need }, () => {
       for (const element of [/198\.51\.100\.1 /, /203\.0\.113\.0 /, /198\.51\.100\.3 /]) assert.match(table, element);
       assert.deepEqual(
         kernel.said.restored.map(([elements]) => elements),
-        [3],
+        [2],
       );
     } finally {
       await kernel.enforcer.stop();
