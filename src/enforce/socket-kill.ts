@@ -30,8 +30,8 @@ export interface SocketKillerHooks {
 const maxWaiting = 10_000;
 /** Subjects in one ss: each is a condition that the kernel evaluates for each socket. */
 const maxAtOnce = 50;
-/** Of more subjects those that have no session are left out first; how often all sessions are listed for that, ms. */
-const listEveryMs = 100;
+/** The first goes at once. What comes in a stream shares an ss: one for each nft would cost as much as the nft. */
+const everyMs = 100;
 /** Some 2,000 sessions. */
 const maxListBytes = 262_144;
 
@@ -40,14 +40,12 @@ export function createSocketKiller(child: NftChild, hooks: SocketKillerHooks): S
   let able = true;
   let working: Promise<void> | undefined;
   let left = 0;
-  let listedMs = -Infinity;
+  let ranMs = -Infinity;
 
-  /** In a flood nearly nobody has a session: one ss says so of all, where each fifty would take one. */
+  /** Of more subjects than fit, nearly all have no session: one ss says so of all, where each fifty would take one. */
   const leaveOutAbsent = async (): Promise<void> => {
-    await delay(Math.max(0, listedMs + listEveryMs - performance.now()), undefined, { ref: false });
     const asked = [...waiting];
     const ran = await child.run({ program: 'ss', args: ['-H', '-n', '-t', 'state', 'connected'], maxOutputBytes: maxListBytes });
-    listedMs = performance.now();
     if (ran.kind !== 'exit' || ran.code !== 0 || ran.cut) return;
     const present = connectedSubjects(ran.stdout, new Set(asked.map(([, { subject }]) => splitPrefix(subject).length)));
     for (const [key, { subject }] of asked) if (!present.has(subject)) waiting.delete(key);
@@ -55,6 +53,8 @@ export function createSocketKiller(child: NftChild, hooks: SocketKillerHooks): S
 
   const work = async (): Promise<void> => {
     while (waiting.size > 0) {
+      await delay(Math.max(0, ranMs + everyMs - performance.now()), undefined, { ref: false });
+      ranMs = performance.now();
       if (waiting.size > maxAtOnce) await leaveOutAbsent();
       const group = takeAlike(waiting);
       const [first] = group;
