@@ -31,6 +31,8 @@ const shareOfLines = 3 / 4;
 /** To forget one takes less than half a ms. */
 const mostPieceBytes = 256 * 1024;
 const none = -1;
+/** Of one pattern there may be as many as its jails have subsets; beyond so many all lines are forgotten, and they are numbered anew. Some 3 MB. */
+const mostOccasions = 10_000;
 
 /** Entries one behind the other, from the beginning; forgotten as a whole. */
 interface Piece {
@@ -78,12 +80,13 @@ export class Evidence {
   }
 
   add(subject: Prefix, evidence: EvidenceLine): void {
+    const number = this.#numberOf(evidence);
     if (this.#current.end + longestEntry > this.#pieceBytes) this.#current = this.#next();
     const piece = this.#current;
     const { bytes, view, end: start } = piece;
     view.setFloat64(start, this.#last.get(subject) ?? none);
     view.setFloat64(start + 8, evidence.atMs);
-    view.setUint32(start + 16, this.#numberOf(evidence));
+    view.setUint32(start + 16, number);
     const subjectLength = bytes.write(subject, start + headBytes, 'latin1');
     // Never a part of a character.
     const lineLength = bytes.write(firstPart(evidence.line), start + headBytes + subjectLength, evidenceLineBytes, 'utf8');
@@ -144,6 +147,17 @@ export class Evidence {
     this.#evicted += entries;
   }
 
+  #forgetAll(): void {
+    for (const piece of this.#pieces) {
+      this.#evicted += piece.entries;
+      piece.end = 0;
+      piece.entries = 0;
+    }
+    this.#last.clear();
+    this.#occasions.length = 0;
+    this.#numbers.clear();
+  }
+
   #numberOf({ source, filter, pattern, jails }: Occasion): number {
     const last = this.#occasions[this.#lastNumber];
     if (last?.pattern === pattern && last.filter === filter && last.source === source && areEqual(last.jails, jails))
@@ -151,6 +165,7 @@ export class Evidence {
     const key = `${source}\n${filter}\n${pattern}\n${jails.join('\n')}`;
     let number = this.#numbers.get(key);
     if (number === undefined) {
+      if (this.#numbers.size === mostOccasions) this.#forgetAll();
       number = this.#occasions.push({ source, filter, pattern, jails: [...jails] }) - 1;
       this.#numbers.set(key, number);
     }

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KernelChange } from '../model/decision.ts';
 import { backoffMs } from './backoff.ts';
-import { createChangeQueue, editOf, type Entry } from './change-queue.ts';
+import { createChangeQueue, type Entry } from './change-queue.ts';
 import { createKernelTable, type KernelTable, problemOf } from './kernel-table.ts';
 import { emptyLayout, type Layout, placeOf, withPlace } from './layout.ts';
 import { adviceFor } from './nft-advice.ts';
 import type { NftChild, Ran } from './nft-child.ts';
 import type { NftProblem } from './nft-error.ts';
-import { type Edit, type ElementScript, elementScript } from './nft-script.ts';
 import { createPace } from './pace.ts';
+import { prepare, type Prepared } from './prepared.ts';
 import { createWaiters, type Settled } from './waiters.ts';
 
 export interface TransactionOptions {
@@ -56,16 +56,6 @@ export interface Transactions {
   readonly waiting: () => number;
   /** Writes what waits, if nft answers. */
   readonly stop: () => Promise<void>;
-}
-
-/** One transaction, as nft will read it. */
-interface Prepared {
-  readonly batch: readonly Entry[];
-  readonly entries: readonly Entry[];
-  /** Of the batch, those that need not be written any more. */
-  readonly over: readonly Entry[];
-  readonly script: ElementScript;
-  readonly nowMs: number;
 }
 
 /** Single elements that are taken out of a batch, one transaction each, before the rest waits. */
@@ -128,7 +118,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
         await pace.rest();
         if (wantEnsure) continue;
       }
-      const prepared = retry.length > 0 ? prepare(retry) : (ahead ?? prepare(take()));
+      const prepared = retry.length > 0 ? prepare(retry, Date.now(), layout) : (ahead ?? prepare(take(), Date.now(), layout));
       if (prepared.batch.length === 0) break;
       if (retry.length > 0) retry = [];
       else ahead = undefined;
@@ -186,19 +176,6 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     settleRestored();
   };
 
-  const prepare = (batch: readonly Entry[]): Prepared => {
-    const nowMs = Date.now();
-    const entries: Entry[] = [];
-    const edits: Edit[] = [];
-    const over: Entry[] = [];
-    for (const entry of batch) {
-      const edit = editOf(entry, nowMs, layout);
-      if (edit === undefined) over.push(entry);
-      else if (entries.push(entry) > 0) edits.push(edit);
-    }
-    return { batch, entries, over, script: elementScript(edits), nowMs };
-  };
-
   const commit = async ({ entries, over, script: { text, editAt }, nowMs }: Prepared): Promise<void> => {
     if (entries.length === 0) return written(over, nowMs, 0);
     const beganMs = performance.now();
@@ -206,7 +183,7 @@ export function createTransactions(options: TransactionOptions, hooks: Transacti
     // While nft is at work. What is decided meanwhile waits for one transaction more.
     if (queue.restoring() && queue.waiting() === 0 && ahead === undefined) {
       const batch = take();
-      if (batch.length > 0) ahead = prepare(batch);
+      if (batch.length > 0) ahead = prepare(batch, Date.now(), layout);
     }
     const ran = await running;
     counted(ran, entries.length);

@@ -55,6 +55,21 @@ describe('evidence', () => {
     assert.ok(evidence.evicted > 1_900);
   });
 
+  test('numbers no more combinations of jails than it has room for: then all is forgotten, and it begins anew', () => {
+    const evidence = new Evidence(1_000_000);
+    for (let n = 0; n < 10_000; n++) evidence.add(subject(1), { ...line(`line ${n}`), jails: [`jail ${n}`] });
+    assert.equal(evidence.of(subject(1)).length, 5);
+    const before = evidence.evicted;
+    evidence.add(subject(2), { ...line('one more'), jails: ['another'] });
+    assert.ok(evidence.evicted > before);
+    assert.deepEqual(evidence.of(subject(1)), []);
+    evidence.add(subject(2), { ...line('and one'), jails: ['jail 7'] });
+    assert.deepEqual(
+      evidence.of(subject(2)).map(({ line: text, jails }) => `${text}: ${jails.join()}`),
+      ['one more: another', 'and one: jail 7'],
+    );
+  });
+
   test('of a subject is the end of what was added for it, whatever was added between', () => {
     const some = fc.record({
       host: fc.nat({ max: 6 }),
