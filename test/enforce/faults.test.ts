@@ -66,6 +66,27 @@ describe('one element that the kernel does not take', { skip: need }, () => {
   }
 });
 
+describe('a transaction that fails while the next of a start is prepared already', { skip: need }, () => {
+  test('all is said to be in the kernel when all is', async (t) => {
+    const pair = newPair(t);
+    const { path, breakWith } = faultyNft(pair);
+    const kernel = enforceIn(pair, pair.host, { nft: path, batchElements: 5 });
+    for (let host = 0; host < 10; host++) kernel.state.set(`${host}`, put(`198.51.100.${host}`));
+    const fault = join(pair.directory, 'fault');
+    // Once, for the first that has elements.
+    breakWith(
+      `if grep -q '^add element inet sluice all_ports' /proc/$$/fd/0; then rm ${fault}; echo 'Error: Could not process rule: Device or resource busy' >&2; exit 1; fi`,
+    );
+    assert.deepEqual(await kernel.enforcer.start(wanted), { kind: 'in_kernel' });
+    assert.equal(elements(pair).length, 10);
+    assert.deepEqual(
+      kernel.said.restored.map(([count]) => count),
+      [10],
+    );
+    assert.ok(kernel.said.transaction.some(([result]) => result === 'error'));
+  });
+});
+
 describe('a set of 100 elements', { skip: need }, () => {
   const hundred = Array.from({ length: 100 }, (_, index) => `198.51.100.${index}`);
 
